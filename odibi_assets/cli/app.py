@@ -1,0 +1,71 @@
+"""The full command line: options of all commands, errors as sentences, exit statuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from odibi_assets.cli import cache, dev, history, list_command, logs, plan, resume, run, show, validate, why
+from odibi_assets.cli.opened import State
+from odibi_assets.declare.mistake import DefinitionError
+from odibi_assets.errors import OdibiAssetsError
+
+app = typer.Typer(
+    name="oda",
+    help="Medallion pipelines on Dagster: unchanged work is never repeated, and every decision can be explained.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    directory: Annotated[str, typer.Option("-C", metavar="DIR", help="The project root; data paths start there.")] = ".",
+) -> None:
+    context.obj = State(directory)
+
+
+app.command("list")(list_command.list_pipelines)
+app.command("validate")(validate.validate)
+app.command("plan")(plan.plan)
+app.command("run")(run.run)
+app.command("resume")(resume.resume)
+app.command("why")(why.why)
+app.command("show")(show.show)
+app.command("history")(history.history)
+app.command("logs")(logs.logs)
+app.command("dev")(dev.dev)
+app.add_typer(cache.app, name="cache")
+
+
+def run_app(arguments: list[str]) -> int:
+    """Run one command; returns the exit status: 0 success, 1 a step failed, 2 usage or definition error."""
+    try:
+        app(with_default_force(arguments))
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
+    except OdibiAssetsError as error:
+        if "--json" in arguments:
+            mistakes = [mistake.to_json() for mistake in error.mistakes] if isinstance(error, DefinitionError) else []
+            print(json.dumps({"error": str(error), "mistakes": mistakes}))
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Interrupted: what had finished is kept.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def with_default_force(arguments: list[str]) -> list[str]:
+    """``--force`` alone stands for all steps; ``--force=STEP`` for one.
+
+    >>> with_default_force(["run", "flights", "--force", "--json"])
+    ['run', 'flights', '--force=*', '--json']
+    """
+    return ["--force=*" if argument == "--force" else argument for argument in arguments]

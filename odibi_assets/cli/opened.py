@@ -1,0 +1,88 @@
+"""What commands share: the project they work in, and a pipeline opened in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from odibi_assets.declare.definition import Overrides
+from odibi_assets.declare.project import Project
+from odibi_assets.errors import UsageError
+from odibi_assets.identify.witnessed import find_and_identify
+from odibi_assets.orchestrate.pipeline_run import PipelineRun
+
+
+@dataclass
+class State:
+    """What the options before the command say."""
+
+    directory: str
+
+    @property
+    def project(self) -> Project:
+        return Project.at(self.directory)
+
+
+PipelineArgument = Annotated[str, typer.Argument(metavar="PIPELINE", help="A name, a YAML file, or file.py:name.")]
+StepArgument = Annotated[str, typer.Argument(metavar="STEP", help="A step of the pipeline.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="[STEP.]PARAM=VALUE", help="Change a param for this run; VALUE is read as YAML."),
+]
+
+
+def open_pipeline(
+    context: typer.Context,
+    reference: str,
+    *,
+    overrides: Overrides | None = None,
+    selected: Sequence[str] | None = None,
+    forced: Sequence[str] = (),
+    record: bool = False,
+) -> PipelineRun:
+    """Import, check and open a pipeline.
+
+    Raises:
+        UsageError: There is no such pipeline or step.
+        DefinitionError: With all mistakes.
+    """
+    project = context.obj.project
+    changed = overrides or Overrides()
+    source, identified = find_and_identify(project, reference, changed)
+    chosen = tuple(selected) if selected else None
+    every = tuple(chosen or [step.name for step in identified.identity.steps])
+    return PipelineRun(project, source, identified, changed, chosen, every if "*" in forced else tuple(forced), record)
+
+
+def parse_overrides(settings: Sequence[str] | None) -> Overrides:
+    """Read ``--set`` options.
+
+    >>> parse_overrides(["year=2014", "carrier_delay.min_flights=50"])
+    Overrides(params={'year': 2014}, steps={'carrier_delay': {'min_flights': 50}})
+
+    Raises:
+        UsageError: One is not NAME=VALUE.
+    """
+    params: dict[str, Any] = {}
+    steps: dict[str, dict[str, Any]] = {}
+    for setting in settings or ():
+        name, equals, text = setting.partition("=")
+        step, dot, param = name.rpartition(".")
+        if not equals or not param or (dot and not step):
+            raise UsageError(f"--set {setting!r} can't be read: expected PARAM=VALUE or STEP.PARAM=VALUE.")
+        try:
+            value = yaml.safe_load(text) if text.strip() else text
+        except yaml.YAMLError as error:
+            raise UsageError(f"--set {setting!r}: the value is no YAML ({str(error).splitlines()[0]}).") from error
+        if step:
+            steps.setdefault(step, {})[param] = value
+        else:
+            params[param] = value
+    return Overrides(params, steps)
+
+

@@ -1,0 +1,96 @@
+"""The answer to a plan, or to a run with nothing to do, before anything heavy is imported.
+
+Where a witness holds, neither Dagster nor pandas nor the user's modules are needed, nor the
+libraries of the command line itself (truth.md 5). Whatever is not answered here goes the full way.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class QuickCommand:
+    """A command line of the simplest form."""
+
+    command: str
+    pipeline: str
+    folder: str
+    as_json: bool
+
+
+def parse(arguments: list[str]) -> QuickCommand | None:
+    """Read ``[-C DIR] run|plan PIPELINE [--json]``; anything else is for the full command line.
+
+    >>> parse(["-C", "shop", "run", "orders.yaml", "--json"])
+    QuickCommand(command='run', pipeline='orders.yaml', folder='shop', as_json=True)
+    >>> parse(["run", "orders.yaml", "--force"]) is None
+    True
+    """
+    folder, as_json, words = ".", False, []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "-C" and rest and not words:
+            folder = rest.pop(0)
+        elif word == "--json":
+            as_json = True
+        elif word.startswith("-"):
+            return None
+        else:
+            words.append(word)
+    if len(words) != 2 or words[0] not in ("run", "plan"):
+        return None
+    return QuickCommand(words[0], words[1], folder, as_json)
+
+
+def answer(arguments: list[str], started: float) -> int | None:
+    """Answer if possible; returns the exit status, or None for the full way."""
+    quick = parse(arguments)
+    if quick is None:
+        return None
+    from odibi_assets.declare.project import Project
+    from odibi_assets.decide.plan import open_world
+    from odibi_assets.errors import OdibiAssetsError
+    from odibi_assets.identify.witness import load_witness
+
+    try:
+        project = Project.at(quick.folder)
+        witness = load_witness(project, quick.pipeline, {"params": {}, "steps": {}})
+        if witness is None:
+            return None
+        world = open_world(project, witness.identity)
+        plan = world.plan(witness.identity)
+    except OdibiAssetsError:
+        return None  # the full way meets it again, and reports it
+
+    from odibi_assets.cli.render import plan_text, run_text
+    from odibi_assets.execute.report import plan_report, reuse_report, saved_seconds
+    from odibi_assets.execute.reuse import reuse
+
+    if quick.command == "plan":
+        world.files.save()
+        report = plan_report(plan, witness.identity, project.environment)
+        print(json.dumps(report.to_json()) if quick.as_json else plan_text(report))
+        return 0
+    if plan.to_run:
+        return None
+    snapshot = reuse(plan, witness.identity, world, project)
+    seconds = time.perf_counter() - started
+    report = reuse_report(plan, witness.identity, project.environment, seconds=seconds, snapshot=str(snapshot.id))
+    print(json.dumps(report.to_json()) if quick.as_json else run_text(report, saved_s=saved_seconds(plan)))
+    return 0
+
+
+def main() -> None:
+    """The ``oda`` command."""
+    started = time.perf_counter()
+    status = answer(sys.argv[1:], started)
+    if status is None:
+        from odibi_assets.cli.app import run_app
+
+        status = run_app(sys.argv[1:])
+    sys.exit(status)

@@ -1,0 +1,74 @@
+"""Reports as lines of text: the same on a terminal and in a log."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from odibi_assets.execute.report import Report, by_outcome
+
+_COLOURS = {
+    "computed": "32", "cached": "36", "hit": "36", "failed": "31", "miss": "33", "skipped": "90", "unknown": "90", "absent": "90",
+}  # fmt: skip
+
+
+def uses_colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def coloured(text: str, outcome: str) -> str:
+    """The text in the colour of an outcome, where there are colours."""
+    code = _COLOURS.get(outcome)
+    return f"\x1b[{code}m{text}\x1b[0m" if code and uses_colour() else text
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[int] = frozenset(), colour_by: int | None = None) -> str:
+    """Aligned columns; the last one runs free."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    rendered = []
+    for number, line in enumerate(lines):
+        cells = [cell.rjust(widths[i]) if i in right else cell.ljust(widths[i]) for i, cell in enumerate(line)]
+        if colour_by is not None and number:
+            cells[colour_by] = coloured(cells[colour_by], line[colour_by])
+        rendered.append("  ".join(cells).rstrip())
+    return "\n".join(rendered)
+
+
+def plan_text(report: Report) -> str:
+    """A plan: what runs, and why."""
+    rows = [(step.name, step.layer, step.outcome, step.reason) for step in report.steps]
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in by_outcome(report).items())
+    return f"{table(('step', 'layer', 'outcome', 'reason'), rows, colour_by=2)}\n\n{report.pipeline}: {counts}. Nothing was run."
+
+
+def run_text(report: Report, *, saved_s: float = 0.0) -> str:
+    """A run: steps, outcomes, rows and seconds, and where to look next."""
+    rows = [
+        (step.name, step.layer, step.outcome, "" if step.rows is None else f"{step.rows:,}", f"{step.seconds:.2f}", step.reason if step.outcome != "failed" else "")
+        for step in report.steps
+    ]
+    lines = [table(("step", "layer", "outcome", "rows", "seconds", "reason"), rows, right=frozenset({3, 4}), colour_by=2), ""]
+    for step in report.steps:
+        if step.error:
+            lines.append(coloured(f"{step.name} failed after {step.attempts} attempt{'s' if step.attempts != 1 else ''}: {step.error}", "failed"))
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in by_outcome(report).items())
+    lines.append(f"{report.pipeline}: {report.status} in {report.seconds:.2f} s ({counts}).")
+    if report.run_id is None:
+        lines.append(f"Nothing to do: every result was reused, which spared {saved_s:.1f} s of work.")
+    elif report.count("cached") and saved_s:
+        lines.append(f"Reuse spared {saved_s:.1f} s of work.")
+    lines.append(_next(report))
+    return "\n".join(lines)
+
+
+def _next(report: Report) -> str:
+    last = report.steps[-1].name if report.steps else "STEP"
+    if report.status == "failed":
+        failed = next((step.name for step in report.steps if step.outcome == "failed"), last)
+        return (
+            f"Look next: oda logs {report.run_id} {failed}, then oda resume {report.pipeline} "
+            "(what finished is not repeated); oda dev shows the run in the UI."
+        )
+    return f"Look next: oda show {report.pipeline} {last}; oda why {report.pipeline} {last}; oda dev for the UI."

@@ -1,0 +1,72 @@
+"""``oda resume``: re-execute from failure; what finished is not repeated."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from odibi_assets.cli.opened import JsonOption, State, open_pipeline
+from odibi_assets.cli.output import stdout_reserved
+from odibi_assets.cli.run import finish, run_and_show
+from odibi_assets.declare.definition import Overrides
+from odibi_assets.errors import UsageError
+from odibi_assets.identify.pipeline_source import pipelines
+from odibi_assets.keep.results import open_results
+from odibi_assets.keep.run_record import Run, Runs
+from odibi_assets.orchestrate.pipeline_run import PipelineRun
+
+
+def resume(
+    context: typer.Context,
+    target: Annotated[str | None, typer.Argument(metavar="[PIPELINE|RUN]", help="A pipeline, whose last run it is, or a run.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Run what the last run did not finish, as its re-execution.
+
+    Example: oda resume flights
+    """
+    with stdout_reserved(json):
+        opened, parent = _open(context, target)
+        if not json:
+            typer.echo(f"Resuming run {parent.start.run_id} of {parent.start.pipeline}.")
+        report = run_and_show(opened, as_json=json, parent=parent)
+    finish(report, as_json=json)
+
+
+def _open(context: typer.Context, target: str | None) -> tuple[PipelineRun, Run]:
+    """The pipeline, opened with the settings of the run that is resumed, and that run."""
+    named = _run_named(context.obj, target) if target else None
+    reference = _reference(context.obj, named.start.pipeline if named else target)
+    opened = open_pipeline(context, reference)
+    parent = opened.parent(named.start.run_id if named else None)
+    overrides = Overrides.from_json(parent.start.overrides)
+    if overrides:
+        opened = open_pipeline(context, reference, overrides=overrides)
+    planned = tuple(name for name in parent.start.steps if name in opened.identity.by_name)
+    opened.selected = planned or None
+    return opened, parent
+
+
+def _run_named(state: State, target: str) -> Run | None:
+    """The run that a target names, if it looks like one."""
+    if len(target) < 8 or not all(character in "0123456789abcdef-" for character in target):
+        return None
+    run = Runs(open_results(state.project.store_root(None)).store).find(target)
+    if run is None:
+        raise UsageError(f"There is no run {target!r} in the store {state.project.store_root(None)}: see oda history PIPELINE.")
+    return run
+
+
+def _reference(state: State, target: str | None) -> str:
+    """A pipeline's file where only its name is known; the only pipeline where nothing is."""
+    if target is not None and ("." in target or "/" in target):
+        return target
+    found = list(pipelines(state.project))
+    matching = [source for source, name in found if target in (None, name)]
+    if len(matching) == 1:
+        return state.project.shown(matching[0].path)
+    if target is not None:
+        return target
+    names = ", ".join(name for _, name in found) or "none"
+    raise UsageError(f"Nothing says which pipeline to resume: expected one of {names}, or a run.")

@@ -1,0 +1,74 @@
+"""``oda why``: what changed since a step's last result, to the line."""
+
+from __future__ import annotations
+
+import typer
+
+from odibi_assets.cli.opened import JsonOption, PipelineArgument, StepArgument, open_pipeline
+from odibi_assets.cli.output import print_json
+from odibi_assets.decide.decision import Decision
+from odibi_assets.decide.plan import Plan
+
+
+def why(context: typer.Context, pipeline: PipelineArgument, step: StepArgument, json: JsonOption = False) -> None:
+    """Say why a step would run now, or why it need not: the helper, param or input, with file and line.
+
+    Example: oda why flights carrier_delay
+    """
+    opened = open_pipeline(context, pipeline)
+    opened.check_step(step)
+    plan = opened.plan()
+    decision = plan.decisions[step]
+    current = opened.world.previous(step)
+    causes = _causes(plan, step)
+    if json:
+        print_json(
+            {
+                "pipeline": opened.identity.name,
+                "step": step,
+                "outcome": decision.action,
+                "reasons": [{"kind": reason.kind, "text": reason.text, "place": reason.place} for reason in decision.reasons],
+                "causes": [{"step": name, "reasons": [str(reason) for reason in plan.decisions[name].reasons]} for name in causes],
+                "current": None if current is None else {"key": str(current.key.digest()), "version": str(current.output.version),
+                            "run_id": current.run_id, "produced_at": current.produced_at, "reason": current.reason},
+            }
+        )  # fmt: skip
+        return
+    typer.echo(_text(decision, plan, causes))
+    if current is not None:
+        typer.echo(
+            f"Its current result is version {current.output.version.hex[:12]}, computed {current.produced_at[:19]} UTC "
+            f"by run {current.run_id} because: {current.reason}."
+        )
+
+
+def _text(decision: Decision, plan: Plan, causes: list[str]) -> str:
+    name = decision.step.name
+    if decision.action == "hit":
+        return f"{name} need not run: {decision.reason}."
+    if decision.action == "miss":
+        lines = [f"{name} will run, because:", *(f"  - {reason}" for reason in decision.reasons)]
+        return "\n".join(lines)
+    lines = [f"{name} depends on what runs above it:"]
+    for cause in causes:
+        lines.append(f"  {cause} will run, because:")
+        lines += [f"    - {reason}" for reason in plan.decisions[cause].reasons]
+    lines.append("If the versions above come out as they are now, it need not run.")
+    return "\n".join(lines)
+
+
+def _causes(plan: Plan, step: str) -> list[str]:
+    """The steps at or above one that miss, nearest first."""
+    found, waiting, seen = [], [step], {step}
+    while waiting:
+        name = waiting.pop(0)
+        decision = plan.decisions.get(name)
+        if decision is None:
+            continue
+        if decision.action == "miss":
+            found.append(name)
+        for upstream in decision.step.upstream:
+            if upstream not in seen:
+                seen.add(upstream)
+                waiting.append(upstream)
+    return found

@@ -1,0 +1,120 @@
+"""Whether a step's result can be reused: a pure function of what is known, which returns data.
+
+The first row that applies decides:
+
+| known | action | reason |
+|---|---|---|
+| a step that it waits for may still change | unknown | waits |
+| it is forced | miss | forced |
+| this run, or one that it re-executes, finished it under the same key | hit | finished |
+| its code does what makes a result non-reusable | miss | obstacle |
+| no result has this key | miss | first, or what differs from the previous key |
+| of the results with this key: it did, as it ran, what makes it non-reusable | miss | obstacle |
+| … it is older than its ``ttl``, or from the future | miss | expired |
+| … what the step was seen to read is no longer so | miss | trace |
+| … a stored file is missing | miss | damaged |
+| none of these | hit | same |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from odibi_assets.decide.reason import Reason, differences, sentence
+from odibi_assets.identify.identity import StepIdentity
+from odibi_assets.identify.key import Key
+from odibi_assets.keep.result import Result
+
+Action = Literal["hit", "miss", "unknown", "absent"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A stored result with the step's key, and what is known of it now."""
+
+    result: Result
+    is_whole: bool = True
+    is_expired: bool = False
+    broken: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that a decision rests on.
+
+    Attributes:
+        key: The step's key now; None while an input's version is open.
+        waits_for: Steps above whose result may still change.
+        candidates: Results with this key, newest first.
+        finished: The result that this run, or one it re-executes, has for the step under this key.
+        previous: The key of the result that is current.
+    """
+
+    key: Key | None
+    waits_for: tuple[str, ...] = ()
+    forced: bool = False
+    candidates: Sequence[Candidate] = ()
+    finished: Result | None = None
+    previous: Key | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a plan says of one step."""
+
+    step: StepIdentity
+    action: Action
+    reasons: tuple[Reason, ...]
+    key: Key | None = None
+    result: Result | None = None
+    replaces: bool = False
+
+    @property
+    def reason(self) -> str:
+        return sentence(self.reasons)
+
+
+def decide(step: StepIdentity, known: Known) -> Decision:
+    """Decide on one step; see the table above."""
+    if known.key is None or known.waits_for:
+        names = ", ".join(known.waits_for)
+        return Decision(step, "unknown", (Reason("waits", f"waits for {names}"),))
+    if known.forced:
+        return _miss(step, known, Reason("forced", "forced"))
+    if known.finished is not None:
+        reason = Reason("finished", f"finished in run {known.finished.run_id[:8]}")
+        return Decision(step, "hit", (reason,), known.key, known.finished)
+    if step.obstacles:
+        return _miss(step, known, *(Reason("obstacle", f"always runs: {o.text}", o.place) for o in step.obstacles))
+    if not known.candidates:
+        return _miss(step, known, *_why_new(known))
+    rejections = [_rejection(step, candidate) for candidate in known.candidates]
+    for candidate, rejection in zip(known.candidates, rejections, strict=True):
+        if rejection is None:
+            return Decision(step, "hit", (Reason("same", "nothing changed"),), known.key, candidate.result)
+    return _miss(step, known, *(rejections[0] or ()))
+
+
+def _miss(step: StepIdentity, known: Known, *reasons: Reason) -> Decision:
+    return Decision(step, "miss", reasons, known.key, replaces=bool(known.candidates))
+
+
+def _why_new(known: Known) -> tuple[Reason, ...]:
+    if known.previous is None or known.key is None:
+        return (Reason("first", "no result yet"),)
+    return tuple(differences(known.previous, known.key)) or (Reason("first", "its result is gone from the store"),)
+
+
+def _rejection(step: StepIdentity, candidate: Candidate) -> tuple[Reason, ...] | None:
+    hindering = [text for kind, text in candidate.result.obstacles if kind not in step.allow and "all" not in step.allow]
+    if hindering:
+        return tuple(Reason("obstacle", f"always runs: {text}") for text in hindering)
+    if candidate.is_expired:
+        return (Reason("expired", "its result is older than its ttl, or from the future"),)
+    if candidate.broken:
+        return tuple(Reason("trace", text) for text in candidate.broken)
+    if not candidate.is_whole:
+        return (Reason("damaged", "its stored data are missing or damaged"),)
+    return None

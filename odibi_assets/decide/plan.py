@@ -1,0 +1,220 @@
+"""A plan says for each step of a pipeline whether it must run, before anything does."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from odibi_assets.declare.project import Project
+from odibi_assets.decide.decision import Candidate, Decision, Known, decide
+from odibi_assets.errors import UsageError
+from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.file_digest import FileDigests, match
+from odibi_assets.identify.identity import PipelineIdentity, StepIdentity, with_items
+from odibi_assets.identify.item import Item
+from odibi_assets.identify.key import Key
+from odibi_assets.identify.observed_inputs import variable_state
+from odibi_assets.keep.result import Result, ResultReference, binding_item
+from odibi_assets.keep.results import Results, open_results
+from odibi_assets.keep.snapshot import Snapshot, Snapshots
+
+
+def utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Decisions in the order of the steps.
+
+    Attributes:
+        selected: Names of the steps that may run.
+    """
+
+    decisions: Mapping[str, Decision]
+
+    @property
+    def to_run(self) -> tuple[str, ...]:
+        """Steps that run, or may turn out to."""
+        return tuple(name for name, decision in self.decisions.items() if decision.action in ("miss", "unknown"))
+
+    @property
+    def hits(self) -> Mapping[str, ResultReference]:
+        return {name: decision.result.reference for name, decision in self.decisions.items() if decision.result is not None}
+
+
+@dataclass
+class World:
+    """What a plan looks at: the store, the files, the variables, the clock.
+
+    Attributes:
+        current: What is current, for inputs that are not selected and for reasons.
+        columns: Version of a frame → its column digests, for results that are not committed yet.
+    """
+
+    root: Path
+    results: Results
+    env: Mapping[str, str]
+    files: FileDigests
+    current: Snapshot | None = None
+    now: Callable[[], datetime.datetime] = utc_now
+    columns: dict[Digest, Mapping[str, Digest]] = field(default_factory=dict)
+    _previous: dict[str, Result | None] = field(default_factory=dict)
+
+    def plan(
+        self,
+        pipeline: PipelineIdentity,
+        *,
+        selected: Iterable[str] | None = None,
+        forced: Iterable[str] = (),
+        finished: Mapping[str, ResultReference] | None = None,
+    ) -> Plan:
+        """Decide on every selected step.
+
+        Args:
+            selected: Steps that may run (all unless given); other inputs are what is current.
+            forced: Steps that run in any case.
+            finished: Results of the runs that this one re-executes.
+
+        Raises:
+            UsageError: A step that is not selected has no current result and is needed.
+        """
+        chosen = set(pipeline.by_name) if selected is None else set(selected)
+        forced = set(forced)
+        decisions: dict[str, Decision] = {}
+        references: dict[str, ResultReference | None] = {}
+        for step in pipeline.steps:
+            if step.name not in chosen:
+                continue
+            for upstream in step.upstream:
+                if upstream not in chosen:
+                    references[upstream] = self._current_reference(upstream, step, pipeline)
+            decision = self.decide(step, references, forced=step.name in forced, finished=(finished or {}).get(step.name))
+            decisions[step.name] = decision
+            references[step.name] = decision.result.reference if decision.result is not None else None
+        return Plan(decisions)
+
+    def decide(
+        self,
+        step: StepIdentity,
+        references: Mapping[str, ResultReference | None],
+        *,
+        forced: bool = False,
+        finished: ResultReference | None = None,
+    ) -> Decision:
+        """Decide on one step, given the results of the steps above (None where open)."""
+        waits_for = tuple(name for name in step.upstream if references.get(name) is None)
+        if waits_for:
+            return decide(step, Known(None, waits_for))
+        key = self.key(step, {name: reference for name, reference in references.items() if reference is not None})
+        digest = key.digest()
+        previous = self.previous(step.name)
+        known = Known(
+            key,
+            forced=forced,
+            candidates=tuple(self._candidate(step, result) for result in self.results.candidates(digest)),
+            finished=self._finished(finished, digest),
+            previous=previous.key if previous is not None else None,
+        )
+        return decide(step, known)
+
+    def key(self, step: StepIdentity, references: Mapping[str, ResultReference]) -> Key:
+        """The step's key with the files, variables and versions of now."""
+        completed = with_items(
+            step,
+            files=self.file_items(step),
+            env={name: self.env_item(name) for name in step.env},
+            settings=self._date_item() if step.takes_date else {},
+        )
+        bindings = {}
+        for name, upstream in step.bindings.items():
+            reference = references[upstream]
+            bindings[name] = binding_item(upstream, step.handed_as[name], reference, self._columns(reference))
+        return completed.key.bound(bindings)
+
+    def _columns(self, reference: ResultReference) -> Mapping[str, Digest]:
+        if reference.version not in self.columns:
+            result = self.results.get(reference)
+            self.columns[reference.version] = result.output.columns if result is not None else {}
+        return self.columns[reference.version]
+
+    def file_items(self, step: StepIdentity) -> dict[str, Item]:
+        """The files that a step declares, by content."""
+        items: dict[str, Item] = {}
+        for pattern in step.reads:
+            try:
+                paths = match(self.root, pattern)
+            except UsageError as error:
+                items[pattern] = Item(Digest.of_struct("no file", pattern), "file", shown=f"{pattern} ({error})")
+                continue
+            for path in paths:
+                shown = str(path.relative_to(self.root))
+                # Where a reader takes the files, their order counts and their names do not (truth.md 4.1).
+                name = f"{len(items):06d}" if step.kind == "read" else shown
+                items[name] = Item(self.files.digest(path), "file", shown=shown)
+        return items
+
+    def previous(self, step: str) -> Result | None:
+        """The step's current result, for reasons."""
+        if step not in self._previous:
+            reference = self.current.steps.get(step) if self.current is not None else None
+            self._previous[step] = self.results.get(reference) if reference is not None else None
+        return self._previous[step]
+
+    def _candidate(self, step: StepIdentity, result: Result) -> Candidate:
+        broken = tuple(
+            observation.describe()
+            for observation in result.trace
+            if not observation.holds(self.root, self.results.salt, self.env)
+        )
+        return Candidate(result, self.results.is_whole(result), self._is_expired(step, result), broken)
+
+    def _is_expired(self, step: StepIdentity, result: Result) -> bool:
+        now = self.now()
+        produced = datetime.datetime.fromisoformat(result.produced_at)
+        if produced > now + datetime.timedelta(minutes=5):
+            return step.ttl_s is not None
+        return step.ttl_s is not None and (now - produced).total_seconds() >= step.ttl_s
+
+    def _finished(self, reference: ResultReference | None, key: Digest) -> Result | None:
+        if reference is None or reference.key != key:
+            return None
+        result = self.results.get(reference)
+        return result if result is not None and self.results.is_whole(result) else None
+
+    def _current_reference(self, name: str, needed_by: StepIdentity, pipeline: PipelineIdentity) -> ResultReference:
+        reference = self.current.steps.get(name) if self.current is not None else None
+        if reference is None:
+            raise UsageError(
+                f"Step {needed_by.name!r} needs {name!r}, which is not selected and has no current result. "
+                f"Select it too, or run {pipeline.name!r} once."
+            )
+        return reference
+
+    def env_item(self, name: str) -> Item:
+        state = variable_state(name, self.results.salt, self.env)
+        return Item(Digest.of_struct("variable", state), "variable", shown="set" if state else "not set")
+
+    def _date_item(self) -> dict[str, Item]:
+        today = self.now().date()
+        return {"date": Item(Digest.of_struct("setting", today), "setting", shown=today.isoformat())}
+
+
+def open_world(project: Project, pipeline: PipelineIdentity) -> World:
+    """The world in which a pipeline of a project is planned.
+
+    Raises:
+        UsageError: The store can't be used.
+        UnknownLayout: Another version of odibi-assets wrote it.
+    """
+    results = open_results(project.store_root(pipeline.store))
+    world = World(project.root, results, project.env, FileDigests(project.local / "files.json"))
+    world.current = snapshots_of(world, project, pipeline).current()
+    return world
+
+
+def snapshots_of(world: World, project: Project, pipeline: PipelineIdentity) -> Snapshots:
+    """The line of snapshots that the project's environment gives a pipeline."""
+    return Snapshots(world.results.store, project.environment, pipeline.name)

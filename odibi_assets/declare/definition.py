@@ -1,0 +1,391 @@
+"""A definition is a pipeline as it was read: the model where it holds, every mistake where it does not."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from odibi_assets.declare.mistake import DefinitionError, Mistake, nearest, shown
+from odibi_assets.declare.pipeline import DEFAULT_LAYERS, Pipeline
+from odibi_assets.declare.step import Step
+from odibi_assets.declare.template import BadTemplate, env_names, fill_params
+from odibi_assets.declare.yaml_source import Place, YamlSource, dotted
+
+COMPONENT_TYPE = "odibi_assets.MedallionPipeline"
+
+# Fields of the design that this version does not act on: refused, since a field that is
+# accepted and ignored is a promise broken in silence.
+NOT_BUILT_PIPELINE = frozenset(
+    "timeout run_timeout resume retention rollback preset schedule partitions jobs watch automation alerts".split()
+)
+NOT_BUILT_STEP = frozenset(
+    "command outputs expect timeout preview columns optional when rollback critical checkpoint write partitions".split()
+)
+NOT_BUILT_CHECKPOINT_MODES = frozenset({"interval", "manual"})
+
+
+@dataclass
+class Definition:
+    """What was read from one YAML file, or declared by one Python object.
+
+    Attributes:
+        file: How messages name the file.
+        source: The parsed file; None for a pipeline declared in Python.
+        folder: The folder of the file: on the import path, and first in the search for SQL files.
+        steps: The steps that are right by themselves, by their place.
+        mistakes: All that was found so far; other rooms add theirs.
+        pipeline: The whole, if nothing was wrong.
+    """
+
+    file: str
+    folder: Path
+    source: YamlSource | None = None
+    steps: dict[Place, Step] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
+    pipeline: Pipeline | None = None
+
+    def mistake(self, place: Place, found: object, expected: str, nearest: str | None = None) -> None:
+        """Note one more mistake at a place in the file."""
+        line = self.source.line(place) if self.source else None
+        self.mistakes.append(Mistake(self.file, line, dotted(place), shown(found), expected, nearest))
+
+    def checked(self) -> Pipeline:
+        """The pipeline.
+
+        Raises:
+            DefinitionError: There are mistakes.
+        """
+        if self.mistakes or self.pipeline is None:
+            raise DefinitionError(self.mistakes)
+        return self.pipeline
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What ``--set`` changes for one run.
+
+    Attributes:
+        params: Pipeline parameter → value.
+        steps: Step → parameter → value.
+    """
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.params or self.steps)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"params": dict(self.params), "steps": {step: dict(params) for step, params in self.steps.items()}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Overrides:
+        return cls(data.get("params", {}), data.get("steps", {}))
+
+
+def define(source: YamlSource, folder: Path, overrides: Overrides | None = None) -> Definition:
+    """Read a pipeline from parsed YAML, noting every mistake that the file alone shows."""
+    definition = Definition(source.file, folder, source, mistakes=list(source.mistakes))
+    prefix: Place = ()
+    data = source.data
+    if isinstance(data, Mapping) and ("type" in data or "attributes" in data):
+        _check_wrapper(definition, data)
+        data, prefix = data.get("attributes"), ("attributes",)
+    if not isinstance(data, Mapping):
+        definition.mistake(prefix, "nothing" if data is None else data, "a mapping with name and steps")
+        return definition
+    return _Reading(definition, dict(data), prefix, overrides or Overrides()).read()
+
+
+def _check_wrapper(definition: Definition, data: Mapping[str, Any]) -> None:
+    if data.get("type") != COMPONENT_TYPE:
+        definition.mistake(("type",), data.get("type"), f"type: {COMPONENT_TYPE}", nearest=COMPONENT_TYPE)
+    for key in data:
+        if key not in ("type", "attributes", "requirements", "template_vars_module", "post_processing"):
+            definition.mistake((key,), key, "type and attributes", nearest(key, ["type", "attributes"]))
+
+
+class _Reading:
+    """One pass over the data of a pipeline; each method checks one thing and notes what is wrong."""
+
+    def __init__(self, definition: Definition, data: dict[str, Any], prefix: Place, overrides: Overrides) -> None:
+        self.definition, self.data, self.prefix, self.overrides = definition, data, prefix, overrides
+        self.layers: Sequence[str] = DEFAULT_LAYERS
+        self.raw_steps: list[tuple[Place, dict[str, Any]]] = []
+
+    def read(self) -> Definition:
+        pipeline_data = self._pipeline_data()
+        self._collect_steps()
+        self._apply_step_overrides()
+        self._check_names()
+        for place, raw in self.raw_steps:
+            self._check_step(place, raw)
+        self._check_references()
+        if not self.definition.mistakes:
+            steps = tuple(self.definition.steps[place] for place, _ in self.raw_steps)
+            self.definition.pipeline = Pipeline(**pipeline_data, steps=steps)
+        return self.definition
+
+    def _pipeline_data(self) -> dict[str, Any]:
+        data = {key: value for key, value in self.data.items() if key != "steps"}
+        self._refuse_not_built(data, self.prefix, NOT_BUILT_PIPELINE, self._not_built_checkpoint(data))
+        if isinstance(data.get("params", {}), Mapping):
+            params = dict(data.get("params", {}))
+            for name, value in self.overrides.params.items():
+                if name not in params:
+                    self.definition.mistake(
+                        (*self.prefix, "params"), f"--set {name}={value}", f"a parameter of the pipeline ({_names(params)})", nearest(name, params)
+                    )
+                params[name] = value
+            if params:
+                data["params"] = params
+        params = data.get("params")
+        for key in list(data):
+            if key != "params":
+                data[key] = self._filled(data[key], (*self.prefix, key), params if isinstance(params, Mapping) else {})
+        # A placeholder stands for the steps, which are checked one by one with places of their own.
+        placeholder = Step(name="placeholder", layer="placeholder", sql="select 1")
+        self._validate(Pipeline, {**data, "steps": (placeholder,)}, self.prefix)
+        layers = data.get("layers")
+        if isinstance(layers, list) and layers and all(isinstance(layer, str) for layer in layers):
+            self.layers = layers
+            for i, layer in enumerate(layers):
+                if layer in layers[:i]:
+                    self.definition.mistake((*self.prefix, "layers", i), layer, "each layer once")
+        return data
+
+    def _not_built_checkpoint(self, data: Mapping[str, Any]) -> list[Place]:
+        checkpoint = data.get("checkpoint")
+        if isinstance(checkpoint, Mapping) and checkpoint.get("mode") in NOT_BUILT_CHECKPOINT_MODES:
+            self.definition.mistake(
+                (*self.prefix, "checkpoint", "mode"), checkpoint["mode"], "auto or layer (this mode is not built yet)"
+            )
+            return [("checkpoint",)]
+        return []
+
+    def _collect_steps(self) -> None:
+        steps = self.data.get("steps")
+        place = (*self.prefix, "steps")
+        if not isinstance(steps, list) or not steps:
+            self.definition.mistake(place, "nothing" if steps is None else steps, "a list of steps")
+            return
+        for i, raw in enumerate(steps):
+            if isinstance(raw, Mapping):
+                self.raw_steps.append(((*place, i), dict(raw)))
+            else:
+                self.definition.mistake((*place, i), raw, "a mapping with name, layer and one of read, sql, python")
+
+    def _apply_step_overrides(self) -> None:
+        by_name = {raw.get("name"): (place, raw) for place, raw in self.raw_steps if isinstance(raw.get("name"), str)}
+        for name, params in self.overrides.steps.items():
+            if name not in by_name:
+                self.definition.mistake(
+                    (*self.prefix, "steps"), f"--set {name}.…", f"a step of the pipeline ({_names(by_name)})", nearest(name, map(str, by_name))
+                )
+                continue
+            _, raw = by_name[name]
+            if isinstance(raw.get("params", {}), Mapping):
+                raw["params"] = {**raw.get("params", {}), **params}
+
+    def _check_names(self) -> None:
+        seen: dict[str, Place] = {}
+        for place, raw in self.raw_steps:
+            name = raw.get("name")
+            if isinstance(name, str) and name in seen:
+                first = self.definition.source.line(seen[name]) if self.definition.source else None
+                self.definition.mistake((*place, "name"), name, f"a name of its own (line {first} has the same)")
+            elif isinstance(name, str):
+                seen[name] = place
+
+    def _check_step(self, place: Place, raw: dict[str, Any]) -> None:
+        before = len(self.definition.mistakes)
+        self._refuse_not_built(raw, place, NOT_BUILT_STEP)
+        transforms = [key for key in ("read", "sql", "python") if key in raw]
+        if len(transforms) != 1 and not any(key in NOT_BUILT_STEP for key in self._original(place)):
+            found = "none" if not transforms else " and ".join(transforms)
+            self.definition.mistake(place, found, "exactly one of read, sql, python")
+        params = self.data.get("params") if isinstance(self.data.get("params"), Mapping) else {}
+        merged = {**(params or {}), **self.overrides.params}
+        filled = {key: self._filled(value, (*place, key), merged) for key, value in raw.items()}
+        if filled.get("cache") is None:
+            filled.pop("cache", None)
+        step = self._validate(Step, filled, place)
+        if "layer" in raw and isinstance(raw["layer"], str) and raw["layer"] not in self.layers:
+            self.definition.mistake(
+                (*place, "layer"), raw["layer"], f"one of {', '.join(self.layers)}", nearest(raw["layer"], self.layers)
+            )
+        if isinstance(step, Step) and len(transforms) == 1:
+            self._check_fields(place, step)
+            if len(self.definition.mistakes) == before or step is not None:
+                self.definition.steps[place] = step
+
+    def _original(self, place: Place) -> Mapping[str, Any]:
+        original = self.data["steps"][place[-1]]
+        return original if isinstance(original, Mapping) else {}
+
+    def _check_fields(self, place: Place, step: Step) -> None:
+        belongs = {
+            "read": ("read",),
+            "sql": ("sql", "inputs", "deterministic"),
+            "python": ("python", "inputs", "params", "files", "env"),
+        }
+        every = {field for fields in belongs.values() for field in fields}
+        for name in sorted(step.model_fields_set & every - set(belongs[step.kind])):
+            self.definition.mistake((*place, name), name, f"a field that a {step.kind} step takes ({', '.join(belongs[step.kind])})")
+        if step.read is not None:
+            self._check_path((*place, "read", "path"), step.read.path)
+        if step.sql is not None and not isinstance(step.sql, str):
+            self._check_path((*place, "sql", "file"), step.sql.file)
+        for i, path in enumerate(step.files):
+            self._check_path((*place, "files", i), path)
+        if step.sql is not None and not step.bindings:
+            self.definition.mistake(place, "no inputs", "inputs: the steps whose results the statement reads")
+
+    def _check_path(self, place: Place, path: str) -> None:
+        parts = PurePosixPath(path.replace("\\", "/"))
+        if not path or parts.is_absolute() or ".." in parts.parts:
+            self.definition.mistake(place, path, "a path below the project root")
+
+    def _check_references(self) -> None:
+        layer_of = {raw["name"]: raw.get("layer") for _, raw in self.raw_steps if isinstance(raw.get("name"), str)}
+        graph: dict[str, set[str]] = {name: set() for name in layer_of}
+        place_of: dict[str, Place] = {}
+        for place, raw in self.raw_steps:
+            name = raw.get("name")
+            if isinstance(name, str):
+                place_of.setdefault(name, place)
+            for at, upstream in _named_steps(raw):
+                where = (*place, *at)
+                if upstream not in layer_of:
+                    self.definition.mistake(where, upstream, f"a step of this pipeline ({_names(layer_of)})", nearest(upstream, layer_of))
+                elif upstream == name:
+                    self.definition.mistake(where, upstream, "another step: a step can't take its own result")
+                else:
+                    self._check_layers(where, name, raw.get("layer"), upstream, layer_of[upstream])
+                    if isinstance(name, str):
+                        graph[name].add(upstream)
+        try:
+            graphlib.TopologicalSorter(graph).prepare()
+        except graphlib.CycleError as error:
+            cycle = error.args[1]
+            self.definition.mistake((*place_of[cycle[0]], "inputs"), " → ".join(reversed(cycle)), "steps without a cycle")
+
+    def _check_layers(self, where: Place, name: object, layer: object, upstream: str, upstream_layer: object) -> None:
+        if layer in self.layers and upstream_layer in self.layers:
+            if self.layers.index(str(upstream_layer)) > self.layers.index(str(layer)):
+                self.definition.mistake(
+                    where, f"{upstream} ({upstream_layer})", f"a step in {layer} or an earlier layer, since {name} is {layer}"
+                )
+
+    def _refuse_not_built(self, data: dict[str, Any], place: Place, fields: frozenset[str], also: Sequence[Place] = ()) -> None:
+        for key in [key for key in data if key in fields]:
+            self.definition.mistake((*place, key), key, "a field that this version acts on (this one is not built yet)")
+            del data[key]
+        for path in also:
+            data.pop(str(path[0]), None)
+
+    def _filled(self, value: Any, place: Place, params: Mapping[str, Any]) -> Any:
+        if isinstance(value, Mapping):
+            return {key: self._filled(item, (*place, key), params) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._filled(item, (*place, i), params) for i, item in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        try:
+            filled = fill_params(value, params)
+            env_names(filled)
+            return filled
+        except BadTemplate as error:
+            # The whole reference is compared, so that a typo in `params` or `env` finds its name too.
+            found = error.found.strip("{} ").partition(".")[2]
+            self.definition.mistake(place, error.found, error.expected, nearest(found, error.choices))
+            return value
+
+    def _validate(self, model: type[BaseModel], data: Mapping[str, Any], place: Place) -> BaseModel | None:
+        try:
+            return model.model_validate(dict(data))
+        except ValidationError as error:
+            seen = set()
+            for detail in error.errors():
+                where = _place_of(detail, data)
+                if (where, detail["type"]) not in seen:
+                    seen.add((where, detail["type"]))
+                    self._note(model, detail, (*place, *where), where)
+            return None
+
+    def _note(self, model: type[BaseModel], detail: ErrorDetails, place: Place, where: Place) -> None:
+        if detail["type"] == "extra_forbidden":
+            fields = list(_model_at(model, where[:-1]).model_fields)
+            self.definition.mistake(place, place[-1], f"one of {', '.join(fields)}", nearest(place[-1], fields))
+        elif detail["type"] == "missing":
+            self.definition.mistake(place[:-1], f"no {place[-1]}", f"{place[-1]}: {_description(model, where)}")
+        elif detail["type"] == "literal_error":
+            expected = detail.get("ctx", {}).get("expected", "")
+            choices = [choice.strip("' ") for choice in expected.replace(" or ", ",").split(",")]
+            self.definition.mistake(place, detail["input"], expected, nearest(detail["input"], choices))
+        else:
+            self.definition.mistake(place, detail["input"], _expectation(detail))
+
+
+def _expectation(detail: ErrorDetails) -> str:
+    if detail["type"] == "string_pattern_mismatch":
+        return "a name of letters, digits and underscores that does not begin with a digit"
+    message = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
+
+
+def _place_of(detail: ErrorDetails, data: Any) -> Place:
+    """Pydantic's location without the names of union members, which are in no file."""
+    place: list[str | int] = []
+    last = len(detail["loc"]) - 1
+    for i, part in enumerate(detail["loc"]):
+        exists = (isinstance(data, Mapping) and part in data) or (
+            isinstance(data, (list, tuple)) and isinstance(part, int) and part < len(data)
+        )
+        if exists:
+            data = data[part]
+            place.append(part)
+        elif i == last and detail["type"] == "missing":
+            place.append(part)
+    return tuple(place)
+
+
+def _model_at(model: type[BaseModel], place: Place) -> type[BaseModel]:
+    for part in place:
+        annotation = model.model_fields[part].annotation if isinstance(part, str) and part in model.model_fields else None
+        models = [kind for kind in _kinds(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not models:
+            return model
+        model = models[0]
+    return model
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _kinds(part)
+
+
+def _description(model: type[BaseModel], where: Place) -> str:
+    info = _model_at(model, where[:-1]).model_fields.get(str(where[-1]))
+    return (info.description if info else None) or "a value"
+
+
+def _named_steps(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    inputs, after = raw.get("inputs"), raw.get("after")
+    if isinstance(inputs, Mapping):
+        yield from ((("inputs", key), value) for key, value in inputs.items() if isinstance(value, str))
+    elif isinstance(inputs, list):
+        yield from ((("inputs", i), value) for i, value in enumerate(inputs) if isinstance(value, str))
+    if isinstance(after, list):
+        yield from ((("after", i), value) for i, value in enumerate(after) if isinstance(value, str))
+
+
+def _names(names: Any) -> str:
+    return ", ".join(map(str, names)) or "none"

@@ -1,0 +1,58 @@
+"""A pipeline is a named graph of steps in layers, with the policies that hold for all of them."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from odibi_assets.declare.policies import Cache, Checkpoint, Model, Retry
+from odibi_assets.declare.step import EngineName, Name, Step
+
+DEFAULT_LAYERS = ("bronze", "silver", "gold")
+
+
+class Pipeline(Model):
+    """A pipeline, as declared, after its params were filled in.
+
+    Every ``{{ params.X }}`` is replaced; ``{{ env.X }}`` stands until a step runs.
+    """
+
+    name: Name = Field(description="Names the asset group, the job and the line of snapshots.")
+    description: str | None = Field(None, description="Shown in the Dagster UI.")
+    layers: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)] = Field(
+        DEFAULT_LAYERS, description="In order; a step never reads from a later layer."
+    )
+    engine: EngineName = Field("pandas", description="What holds the data of Python steps.")
+    params: dict[str, Any] = Field({}, description="Values for {{ params.X }} in any step.")
+    store: str | None = Field(None, description="Where results live; .oda in the project unless given.")
+    checkpoint: Checkpoint = Field(Checkpoint(), description="When results are committed and published.")
+    cache: Cache = Field(Cache(), description="Whether results are reused.")
+    retry: Retry = Field(Retry(), description="How transient failures are tried again.")
+    on_error: Literal["fail_fast", "continue"] = Field(
+        "fail_fast", description="fail_fast: nothing new starts after a failure; continue: independent steps go on."
+    )
+    steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1)] = Field(description="The steps, in any order.")
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Step]:
+        return {step.name: step for step in self.steps}
+
+    @cached_property
+    def ordered(self) -> tuple[Step, ...]:
+        """The steps, each after all that it waits for; layer by layer, as declared within a layer."""
+        position = {step.name: (self.layers.index(step.layer), i) for i, step in enumerate(self.steps)}
+        sorter = graphlib.TopologicalSorter({step.name: step.upstream for step in self.steps})
+        sorter.prepare()
+        ordered: list[Step] = []
+        ready: list[str] = []
+        while sorter.is_active():
+            ready.extend(sorter.get_ready())
+            ready.sort(key=position.__getitem__)
+            name = ready.pop(0)
+            ordered.append(self.by_name[name])
+            sorter.done(name)
+        return tuple(ordered)

@@ -1,0 +1,68 @@
+"""Policies say how a step is run; none of them is part of what a step computes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Model(BaseModel):
+    """A value declared by a user: immutable, and a field that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Retry(Model):
+    """How often, and after which wait, a step that failed for a transient reason is tried again.
+
+    The waits grow as Dagster's ``RetryPolicy`` lets them grow.
+
+    >>> [Retry(max_retries=3, delay=5, backoff="exponential").wait_s(attempt=n) for n in (1, 2, 3)]
+    [5.0, 15.0, 35.0]
+    """
+
+    max_retries: int = Field(0, ge=0, description="Tries after the first.")
+    delay: Seconds = Field(0.0, description="Seconds before the second try.")
+    backoff: Literal["constant", "linear", "exponential"] = Field(
+        "constant", description="How the wait grows with each try."
+    )
+    jitter: Literal["none", "full", "plus_minus"] = Field(
+        "none", description="none: exactly the wait; full: between 0 and it; plus_minus: around it."
+    )
+    max_delay: Seconds | None = Field(None, description="No wait is longer than this many seconds.")
+
+    def wait_s(self, *, attempt: int) -> float:
+        """Seconds to wait after the given attempt (the first is 1) failed, before jitter."""
+        factor = {"constant": 1, "linear": attempt, "exponential": 2**attempt - 1}[self.backoff]
+        wait = float(self.delay * factor)
+        return wait if self.max_delay is None else min(wait, self.max_delay)
+
+
+class Checkpoint(Model):
+    """When a step's result is committed and published."""
+
+    mode: Literal["auto", "layer"] = Field(
+        "auto", description="auto: each step as it finishes; layer: a layer's results together."
+    )
+
+
+class Cache(Model):
+    """Whether the pipeline's results are reused."""
+
+    enabled: bool = Field(True, description="false: every step runs, every time.")
+
+
+class StepCache(Model):
+    """What a step declares about reads that can't be seen, so that it may be reused all the same."""
+
+    source_version: str | None = Field(
+        None, description="A name for the state of an outside source; another name runs the step again."
+    )
+    ttl: Seconds | None = Field(None, description="Seconds for which a result may be reused.")
+    allow: tuple[Literal["network", "subprocess", "clock", "random"], ...] = Field(
+        (), description="Sources of difference that the step is known to be indifferent to.", strict=False
+    )

@@ -1,0 +1,39 @@
+"""SQL sees its inputs and nothing else (truth.md 4.3): DuckDB over Arrow, closed to files and network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import duckdb
+import pyarrow as pa
+
+from odibi_assets.errors import StepError
+from odibi_assets.keep.formats.frame import without_unnamed_index
+
+
+def run_statement(sql: str, tables: Mapping[str, pa.Table], *, threads: int | None = None) -> pa.Table:
+    """Run one SELECT over tables; the rows come in the order that the statement promises.
+
+    Args:
+        threads: 1 makes sums of doubles repeat to the last bit; DuckDB's default unless given.
+
+    Raises:
+        StepError: DuckDB refused the statement or failed at it.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "enable_external_access": False,
+        "python_enable_replacements": False,
+        "autoload_known_extensions": False,
+        "autoinstall_known_extensions": False,
+        "threads": threads or os.cpu_count() or 1,
+    }
+    with duckdb.connect(":memory:", config=config) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for name, table in tables.items():
+            connection.register(name, without_unnamed_index(table))
+        connection.execute("set lock_configuration = true")
+        try:
+            return connection.sql(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise StepError(f"DuckDB: {type(error).__name__}: {error}") from error

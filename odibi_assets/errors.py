@@ -1,0 +1,43 @@
+"""The exceptions that odibi-assets raises, in one hierarchy.
+
+A message says what could not be done and to which step, what was found against what was
+expected, and what to do next.
+"""
+
+
+class OdibiAssetsError(Exception):
+    """Anything that odibi-assets itself reports; the command line prints it without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(OdibiAssetsError):
+    """A command or call that names something that does not exist or does not apply."""
+
+    exit_code = 2
+
+
+class NotFingerprintable(OdibiAssetsError):
+    """A value that has no canonical encoding; the message holds the path to it."""
+
+
+class StoreError(OdibiAssetsError):
+    """The store could not be read or written."""
+
+
+class UnknownLayout(StoreError):
+    """The store was written by a version of odibi-assets that this one does not know."""
+
+    exit_code = 2
+
+
+class DamagedObject(StoreError):
+    """Stored bytes that do not hash to their name, or an object that cannot be parsed."""
+
+
+class NotStorable(OdibiAssetsError):
+    """A step returned data that would not come back from the store as it was."""
+
+
+class StepError(OdibiAssetsError):
+    """A step could not be computed for a reason that lies in how it was called."""

@@ -1,0 +1,121 @@
+"""A commit makes a computed frame durable: its blobs first, then its result."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.key import Key
+from odibi_assets.identify.observed_inputs import Observation, unobserved
+from odibi_assets.keep.formats import frame as frame_format
+from odibi_assets.keep.formats.frame import Frame
+from odibi_assets.keep.result import Output, Result
+from odibi_assets.keep.results import Results
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What a step came out with, before it is stored.
+
+    Attributes:
+        replaces: A stored result with this key no longer holds, so a new generation is due.
+    """
+
+    pipeline: str
+    key: Key
+    frame: Frame
+    produced_at: str
+    run_id: str
+    seconds: float
+    reason: str
+    trace: tuple[Observation, ...] = ()
+    obstacles: tuple[tuple[str, str], ...] = ()
+    replaces: bool = False
+    expires_at: str | None = None
+
+    @property
+    def version(self) -> Digest:
+        return self.frame.version.digest
+
+
+def commit(computed: Computed, results: Results) -> Result:
+    """Store a computed frame; returns the result that counts, which may be an earlier one of the key.
+
+    Raises:
+        StoreError: The store could not be written; nothing is visible then.
+    """
+    with unobserved():
+        temporary = results.store.temporary()
+        try:
+            frame_format.write(computed.frame.table, temporary)
+            blob = results.put_blob(temporary)
+        finally:
+            temporary.unlink(missing_ok=True)
+        table = computed.frame.table
+        output = Output(
+            version=computed.version,
+            format="parquet",
+            blobs=(blob,),
+            row_count=table.num_rows,
+            memory_bytes=table.nbytes,
+            schema={field.name: str(field.type) for field in table.schema},
+            columns=computed.frame.version.columns,
+            changes=computed.frame.changes,
+        )
+        result = Result(
+            pipeline=computed.pipeline,
+            key=computed.key,
+            outputs={"result": output},
+            produced_at=computed.produced_at,
+            run_id=computed.run_id,
+            seconds=computed.seconds,
+            reason=computed.reason,
+            trace=computed.trace,
+            obstacles=computed.obstacles,
+            expires_at=computed.expires_at,
+        )
+        return results.commit(result, replace=computed.replaces)
+
+
+class Committer:
+    """Commits beside the work, one after the other, on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="odibi-assets-commit")
+        self._pending: dict[Digest, Future[Any]] = {}
+        self._lock = threading.Lock()
+
+    def submit(self, version: Digest, work: Callable[[], None]) -> None:
+        """Run ``work``, which stores the frame of a version, beside what the caller does next."""
+        with self._lock:
+            self._pending[version] = self._pool.submit(work)
+
+    def wait(self, version: Digest) -> None:
+        """Wait until a version is stored; raises what storing it raised."""
+        with self._lock:
+            future = self._pending.get(version)
+        if future is not None:
+            future.result()
+
+    def flush(self) -> list[Exception]:
+        """Wait for everything; returns what went wrong."""
+        errors = []
+        with self._lock:
+            pending = dict(self._pending)
+        for version, future in pending.items():
+            error = future.exception()
+            if isinstance(error, Exception):
+                errors.append(error)
+            with self._lock:
+                self._pending.pop(version, None)
+        return errors
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True)

@@ -1,0 +1,124 @@
+"""What a run or a plan came to, as data: the terminal and ``--json`` render the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from odibi_assets.decide.decision import Decision
+from odibi_assets.decide.plan import Plan
+from odibi_assets.identify.identity import PipelineIdentity
+from odibi_assets.keep.run_record import Run, StepRecord
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step. ``outcome`` is ``hit``, ``miss``, ``unknown`` or ``absent`` in a plan."""
+
+    name: str
+    layer: str
+    outcome: str
+    reason: str = ""
+    partition: str | None = None
+    seconds: float = 0.0
+    attempts: int = 0
+    rows: int | None = None
+    version: str | None = None
+    key: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A plan or a run, step by step in the order of the pipeline."""
+
+    pipeline: str
+    environment: str
+    steps: tuple[StepReport, ...]
+    status: str
+    run_id: str | None = None
+    parent_run_id: str | None = None
+    seconds: float = 0.0
+    snapshot: str | None = None
+
+    def to_json(self) -> dict[str, object]:
+        data = asdict(self)
+        data["steps"] = [asdict(step) for step in self.steps]
+        return data
+
+    def count(self, outcome: str) -> int:
+        return sum(step.outcome == outcome for step in self.steps)
+
+
+def plan_report(plan: Plan, pipeline: PipelineIdentity, environment: str) -> Report:
+    """What would happen."""
+    steps = tuple(_step(decision, decision.action, 0.0, 0) for decision in plan.decisions.values())
+    return Report(pipeline.name, environment, steps, "success")
+
+
+def reuse_report(plan: Plan, pipeline: PipelineIdentity, environment: str, *, seconds: float, snapshot: str | None) -> Report:
+    """A run in which there was nothing to do."""
+    steps = tuple(_step(decision, "cached", 0.0, 0) for decision in plan.decisions.values())
+    return Report(pipeline.name, environment, steps, "success", seconds=round(seconds, 3), snapshot=snapshot)
+
+
+def run_report(run: Run, plan: Plan, pipeline: PipelineIdentity, *, seconds: float) -> Report:
+    """A run in which something was computed, or should have been."""
+    steps = []
+    for name in run.start.steps:
+        decision = plan.decisions[name]
+        record = run.records.get(name)
+        if record is not None:
+            steps.append(_recorded(record, decision))
+        elif name in run.start.hits:
+            steps.append(_step(decision, "cached", 0.0, 0))
+        else:
+            steps.append(StepReport(name, decision.step.layer, "skipped", "an input is missing"))
+    status = "success" if all(step.outcome in ("computed", "cached") for step in steps) else "failed"
+    snapshot = run.end.snapshot if run.end is not None else None
+    return Report(
+        pipeline.name, run.start.environment, tuple(steps), status, run.start.run_id, run.start.parent_run_id, round(seconds, 3), snapshot
+    )
+
+
+def _recorded(record: StepRecord, decision: Decision) -> StepReport:
+    reference = record.reference
+    return StepReport(
+        name=record.step,
+        layer=decision.step.layer,
+        outcome=record.outcome,
+        reason=record.reason,
+        seconds=record.seconds,
+        attempts=record.attempts,
+        rows=reference.row_count if reference else None,
+        version=str(reference.version) if reference else None,
+        key=str(reference.key) if reference else None,
+        error=record.error,
+    )
+
+
+def _step(decision: Decision, outcome: str, seconds: float, attempts: int) -> StepReport:
+    result = decision.result
+    return StepReport(
+        name=decision.step.name,
+        layer=decision.step.layer,
+        outcome=outcome,
+        reason=decision.reason,
+        seconds=seconds,
+        attempts=attempts,
+        rows=result.output.row_count if result is not None else None,
+        version=str(result.output.version) if result is not None else None,
+        key=str(decision.key.digest()) if decision.key is not None else None,
+    )
+
+
+def saved_seconds(plan: Plan) -> float:
+    """Time that reuse spared: what the reused results took to compute."""
+    return sum(decision.result.seconds for decision in plan.decisions.values() if decision.result is not None)
+
+
+def by_outcome(report: Report) -> Mapping[str, int]:
+    counts: dict[str, int] = {}
+    for step in report.steps:
+        counts[step.outcome] = counts.get(step.outcome, 0) + 1
+    return counts

@@ -1,0 +1,36 @@
+"""A run with nothing to do: what is reused becomes current, and nothing else happens."""
+
+from __future__ import annotations
+
+import uuid
+
+from odibi_assets.declare.project import Project
+from odibi_assets.decide.plan import Plan, World, snapshots_of
+from odibi_assets.identify.identity import PipelineIdentity
+from odibi_assets.keep import canonical_json
+from odibi_assets.keep.snapshot import Snapshot
+
+
+def reuse(plan: Plan, pipeline: PipelineIdentity, world: World, project: Project) -> Snapshot:
+    """Publish the results of a plan without misses; Dagster is told by the next process that has it loaded."""
+    before = world.current
+    at = world.now().isoformat(timespec="milliseconds")
+    names = frozenset(pipeline.by_name)
+    snapshot = snapshots_of(world, project, pipeline).publish(plan.hits, run_id=None, at=at, keep_only=names)
+    known = before.steps if before is not None else {}
+    moved = {name: str(reference.version) for name, reference in plan.hits.items() if known.get(name) != reference}
+    if moved:
+        name = f"journal/moves/{project.environment}/{pipeline.name}/{at.replace(':', '')}-{uuid.uuid4().hex[:8]}"
+        world.results.store.put(name, canonical_json.dump({"moved": moved}))
+    world.files.save()
+    return snapshot
+
+
+def queued_moves(world: World, project: Project, pipeline: PipelineIdentity) -> dict[str, dict[str, str]]:
+    """Moves that Dagster has not been told of: journal entry → step → version, oldest first."""
+    found = {}
+    for name in world.results.store.list(f"journal/moves/{project.environment}/{pipeline.name}"):
+        data = world.results.store.get(name)
+        if data is not None:
+            found[name] = dict(canonical_json.load(data, name)["moved"])
+    return found

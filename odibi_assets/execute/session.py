@@ -1,0 +1,371 @@
+"""A session is one process's part in one run: it settles steps, hands frames on, commits and publishes."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from odibi_assets.decide.decision import Decision
+from odibi_assets.decide.plan import World
+from odibi_assets.engines.pandas_engine import PandasEngine
+from odibi_assets.errors import DamagedObject, StepError, StoreError
+from odibi_assets.execute.commit import Committer, Computed, commit
+from odibi_assets.execute.computation import Computation, FilesChanged
+from odibi_assets.execute.frame_memory import FrameMemory
+from odibi_assets.execute.redaction import redacted, secret_values
+from odibi_assets.identify.identification import Identified
+from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.keep.formats import frame as frame_format
+from odibi_assets.keep.result import Result, ResultReference
+from odibi_assets.keep.run_record import RunEnd, Runs, RunStart, StepRecord
+from odibi_assets.keep.snapshot import Snapshots
+
+_log = logging.getLogger("odibi_assets")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a step in this process: a reused result, or something computed."""
+
+    decision: Decision
+    attempt: int
+    seconds: float
+    computed: Computed | None = None
+
+    @property
+    def step(self) -> str:
+        return self.decision.step.name
+
+    @property
+    def outcome(self) -> str:
+        return "cached" if self.computed is None else "computed"
+
+    @property
+    def reference(self) -> ResultReference:
+        """The result; generation 0 stands for one that is not committed yet."""
+        if self.computed is not None:
+            return ResultReference(self.computed.key.digest(), 0, self.computed.version, self.computed.frame.table.num_rows)
+        assert self.decision.result is not None
+        return self.decision.result.reference
+
+
+@dataclass
+class Session:
+    """One process's part in one run.
+
+    Attributes:
+        start: The run's plan.
+        executed: Steps that this run executes in Dagster; others come from the plan or the parents.
+        beside: Commits may run beside the work: everything of the run happens in this process.
+        parents: Steps finished by the runs that this one re-executes.
+        finished: Steps finished in this run, as far as this process knows.
+    """
+
+    identified: Identified
+    world: World
+    snapshots: Snapshots
+    runs: Runs
+    start: RunStart
+    executed: frozenset[str]
+    forced: frozenset[str] = frozenset()
+    beside: bool = True
+    ignored: tuple[str, ...] = ()
+    parents: Mapping[str, ResultReference] = field(default_factory=dict)
+    finished: dict[str, ResultReference] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    began: float = field(default_factory=time.monotonic)
+    log: logging.Logger = _log
+
+    def __post_init__(self) -> None:
+        self.committer = Committer()
+        self.memory = FrameMemory(self.committer.wait)
+        self.engine = PandasEngine()
+        self.secrets = secret_values(self.identified.pipeline, self.world.env)
+        self._inherited: dict[str, ResultReference] = {}
+        self._uncommitted: dict[str, Computed] = {}
+        self._consumers = Counter(
+            upstream for name in self.executed for upstream in self.identified.identity.by_name[name].bindings.values()
+        )
+        self.finished.update(self.start.hits)
+
+    # Settling a step.
+
+    def settle(self, name: str, *, attempt: int = 1) -> Settled:
+        """Decide on a step, and compute it if it must be.
+
+        Raises:
+            StepError: An input is missing.
+            Exception: Whatever the step's own code raises.
+        """
+        step = self.identified.identity.by_name[name]
+        started = time.perf_counter()
+        references: dict[str, ResultReference | None] = {upstream: self.reference(upstream) for upstream in step.upstream}
+        decision = self.world.decide(step, references, forced=name in self.forced)
+        if decision.action == "hit":
+            return Settled(decision, attempt, time.perf_counter() - started)
+        if decision.action == "unknown":
+            raise StepError(f"Step {name!r} can't run: {decision.reason}.")
+        return Settled(decision, attempt, time.perf_counter() - started, self._compute(decision, references, attempt))
+
+    def _compute(self, decision: Decision, references: Mapping[str, ResultReference | None], attempt: int) -> Computed:
+        tables = {
+            parameter: self._table(upstream, reference)
+            for parameter, upstream in decision.step.bindings.items()
+            if (reference := references[upstream]) is not None
+        }
+        computation = Computation(self.identified, self.world, self.engine, self.start.run_id, self.ignored, self.log)
+        try:
+            return computation.run(decision, tables, attempt=attempt)
+        except FilesChanged:
+            again = self.world.decide(decision.step, references, forced=True)
+            return computation.run(again, tables, attempt=attempt)
+
+    def reference(self, name: str) -> ResultReference:
+        """The version of a step that this run works with: its own, that of the run it re-executes, what is current.
+
+        Raises:
+            StepError: There is none.
+        """
+        if name in self.finished:
+            return self.finished[name]
+        if name in self.executed:
+            record = self.runs.record(self.start.root_run_id, self.start.run_id, name)
+            if record is None or record.reference is None:
+                raise StepError(f"Step {name!r} has no result in this run yet.")
+            self.finished[name] = record.reference
+            return record.reference
+        if name not in self._inherited:
+            self._inherited[name] = self._inherit(name)
+        return self._inherited[name]
+
+    def _inherit(self, name: str) -> ResultReference:
+        if name in self.parents:
+            return self._checked_parent(name)
+        current = self.world.current.steps.get(name) if self.world.current is not None else None
+        if current is None:
+            raise StepError(f"Step {name!r} is not part of this run and has no current result. Materialize it first.")
+        return current
+
+    def _checked_parent(self, name: str) -> ResultReference:
+        """What the parent run finished, unless its code or inputs changed since: Dagster does not look."""
+        step = self.identified.identity.by_name[name]
+        references: dict[str, ResultReference | None] = {upstream: self.reference(upstream) for upstream in step.upstream}
+        decision = self.world.decide(step, references, finished=self.parents[name])
+        if decision.action == "hit":
+            assert decision.result is not None
+            return decision.result.reference
+        self.log.warning("Input %r is computed again, since %s.", name, decision.reason)
+        settled = Settled(decision, 1, 0.0, self._compute(decision, references, 1))
+        return self.deliver(settled)
+
+    def _table(self, name: str, reference: ResultReference) -> pa.Table:
+        """The frame of a result, from memory or the store; computed again if the store lost it."""
+        held = self.memory.get(reference.version)
+        if held is not None:
+            return held
+        self.committer.wait(reference.version)
+        result = self._result(name, reference)
+        try:
+            if result is None:
+                raise DamagedObject(f"The result record of step {name!r} is missing or damaged in the store.")
+            with unobserved():
+                table = frame_format.read(self.world.results.open_blob(result.output.blobs[0]))
+        except (DamagedObject, pa.ArrowInvalid) as error:
+            table = self._rewound(name, reference, error)
+        self.memory.put(reference.version, table)
+        return table
+
+    def _result(self, name: str, reference: ResultReference) -> Result | None:
+        if reference.generation:
+            return self.world.results.get(reference)
+        found = self.world.results.candidates(reference.key)
+        return next((result for result in found if result.output.version == reference.version), None)
+
+    def _rewound(self, name: str, reference: ResultReference, error: Exception) -> pa.Table:
+        """Compute a committed result again, because its bytes are gone (truth.md 6)."""
+        self.log.warning("%s", error)
+        step = self.identified.identity.by_name[name]
+        references: dict[str, ResultReference | None] = {upstream: self.reference(upstream) for upstream in step.upstream}
+        decision = self.world.decide(step, references, forced=True)
+        computed = self._compute(decision, references, 1)
+        if computed.version != reference.version:
+            raise StepError(
+                f"The stored data of step {name!r} are damaged, and computing it again gives another version "
+                f"({computed.version.hex[:12]}…, expected {reference.version.hex[:12]}…). Run the pipeline again."
+            )
+        commit(computed, self.world.results)
+        return computed.frame.table
+
+    def frame(self, name: str) -> pa.Table:
+        """The frame of a step as this run sees it, for an asset that is not ours."""
+        return self._table(name, self.reference(name))
+
+    # Delivering what was settled.
+
+    def deliver(self, settled: Settled) -> ResultReference:
+        """Commit, record and publish what a step came out with, as the checkpoint mode says."""
+        name = settled.step
+        if settled.computed is None:
+            self._record(settled, settled.reference)
+            return settled.reference
+        computed = settled.computed
+        self.world.columns[computed.version] = computed.frame.version.columns
+        self.memory.put(computed.version, computed.frame.table)
+        if self.beside and self.identified.pipeline.checkpoint.mode == "layer":
+            self.finished[name] = settled.reference
+            self._uncommitted[name] = computed
+            self.committer.submit(computed.version, lambda: self._commit_beside(settled))
+            self._release(settled.decision)
+            self._publish_layer(settled.decision.step.layer)
+            return self.finished[name]
+        result = self._commit(settled)
+        reference = result.reference if result is not None else settled.reference
+        self._record(settled, reference if result is not None else None)
+        self.finished[name] = reference
+        return reference
+
+    def _record(self, settled: Settled, reference: ResultReference | None) -> None:
+        name = settled.step
+        self._note(settled, reference)
+        if reference is not None:
+            self.finished[name] = reference
+            if self.identified.pipeline.checkpoint.mode == "auto":
+                self.publish({name: reference})
+            else:
+                self._publish_layer(settled.decision.step.layer)
+        self._release(settled.decision)
+
+    def _note(self, settled: Settled, reference: ResultReference | None) -> None:
+        record = StepRecord(
+            settled.step,
+            settled.outcome,
+            round(settled.computed.seconds if settled.computed else settled.seconds, 6),
+            settled.attempt,
+            settled.decision.reason,
+            reference=reference,
+        )
+        self._tried("record", settled.step, lambda: self.runs.note(self.start.root_run_id, self.start.run_id, record))
+
+    def _commit_beside(self, settled: Settled) -> None:
+        with unobserved():
+            result = self._commit(settled)
+            if result is not None:
+                self.finished[settled.step] = result.reference
+                self._uncommitted.pop(settled.step, None)
+                if self._consumers[settled.step] <= 0:
+                    self.memory.drop(result.output.version)
+            self._note(settled, result.reference if result is not None else None)
+
+    def _commit(self, settled: Settled) -> Result | None:
+        """Store a computed frame; a store that stays away costs a warning, not the run."""
+        assert settled.computed is not None
+        computed = settled.computed
+        found: list[Result] = []
+        self._tried("commit", settled.step, lambda: found.append(commit(computed, self.world.results)))
+        return found[0] if found else None
+
+    def _tried(self, what: str, name: str, work: object, *, tries: int = 3) -> None:
+        for attempt in range(1, tries + 1):
+            try:
+                work()  # type: ignore[operator]
+                return
+            except StoreError as error:
+                if attempt == tries:
+                    if not self.beside:
+                        raise
+                    self.log.warning("Could not %s step %r: %s The run goes on; a later run computes it again.", what, name, error)
+                    return
+                time.sleep(0.2 * attempt)
+
+    def _release(self, decision: Decision) -> None:
+        """Forget frames that no step of this run takes any more."""
+        if not self.beside:
+            return
+        for upstream in decision.step.bindings.values():
+            self._consumers[upstream] -= 1
+            if self._consumers[upstream] <= 0 and upstream in self.finished and upstream not in self._uncommitted:
+                self.memory.drop(self.finished[upstream].version)
+        own = decision.step.name
+        if not self._consumers[own] and own in self.finished and own not in self._uncommitted:
+            self.memory.drop(self.finished[own].version)
+
+    # Failures.
+
+    def fail(self, name: str, error: BaseException, *, attempt: int, seconds: float, will_retry: bool) -> None:
+        """Record that an attempt at a step failed."""
+        if not will_retry:
+            self.failed.add(name)
+        message = redacted(f"{type(error).__name__}: {error}", self.secrets)
+        record = StepRecord(name, "failed", round(seconds, 6), attempt, error=message)
+        self._tried("record", name, lambda: self.runs.note(self.start.root_run_id, self.start.run_id, record))
+
+    def hold_back(self, name: str) -> None:
+        """Record that a step was not started, because another failed."""
+        record = StepRecord(name, "skipped", 0.0, 0, reason="held back: another step failed")
+        self._tried("record", name, lambda: self.runs.note(self.start.root_run_id, self.start.run_id, record))
+
+    @property
+    def is_failing_fast(self) -> bool:
+        if self.identified.pipeline.on_error != "fail_fast":
+            return False
+        if self.failed or self.beside:
+            return bool(self.failed)
+        run = self.runs.get(self.start.root_run_id, self.start.run_id)
+        return run is not None and any(record.outcome == "failed" for record in run.records.values())
+
+    # Publishing.
+
+    def _publish_layer(self, layer: str) -> None:
+        """Publish a layer's results together, once every planned step of it is finished."""
+        planned = [name for name, planned_layer in self.start.steps.items() if planned_layer == layer]
+        if not self._all_finished(planned):
+            return
+        for error in self.committer.flush():
+            self.log.warning("A commit of layer %r failed: %s", layer, error)
+        found = {name: reference for name in planned if (reference := self._known(name)) is not None}
+        if len(found) == len(planned) and all(reference.generation for reference in found.values()):
+            self.publish(found)
+
+    def _all_finished(self, names: Iterable[str]) -> bool:
+        missing = [name for name in names if self._known(name) is None]
+        if missing and not self.beside:
+            run = self.runs.get(self.start.root_run_id, self.start.run_id)
+            self.finished.update(run.finished if run is not None else {})
+            missing = [name for name in missing if self._known(name) is None]
+        return not missing
+
+    def _known(self, name: str) -> ResultReference | None:
+        return self.finished.get(name) or (None if name in self.executed else self.parents.get(name))
+
+    def publish(self, steps: Mapping[str, ResultReference]) -> None:
+        """Make results current."""
+        at = self.world.now().isoformat(timespec="milliseconds")
+        names = frozenset(self.identified.identity.by_name)
+        self._tried("publish", ", ".join(steps), lambda: self.snapshots.publish(steps, run_id=self.start.run_id, at=at, keep_only=names))
+
+    def close(self) -> RunEnd:
+        """Commit what is finished, record how the run ended."""
+        for error in self.committer.flush():
+            self.log.warning("A commit failed: %s", error)
+        self.committer.close()
+        for layer in self.identified.pipeline.layers:
+            if any(name in self._uncommitted or name in self.finished for name, its in self.start.steps.items() if its == layer):
+                self._publish_layer(layer) if self.identified.pipeline.checkpoint.mode == "layer" else None
+        done = all(self._known(name) is not None for name in self.start.steps)
+        snapshot = self.snapshots.current()
+        end = RunEnd(
+            "success" if done and not self.failed else "failed",
+            round(time.monotonic() - self.began, 3),
+            str(snapshot.id) if snapshot is not None else None,
+        )
+        if self.beside:
+            self._tried("record the end of", self.start.pipeline, lambda: self.runs.finish(self.start.root_run_id, self.start.run_id, end))
+        self.world.files.save()
+        return end
+
+

@@ -1,0 +1,241 @@
+"""What a code object does, apart from how it was written, and what it refers to.
+
+Bytecode is compared, not text: comments, formatting, docstrings and line numbers leave no trace in
+the instructions, and what is identified is the very object that runs (truth.md 1.1 to 1.3).
+Bytecode depends on Python's minor version, which is part of every key anyway.
+"""
+
+from __future__ import annotations
+
+import dis
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from odibi_assets.identify.digest import Digest
+
+_SKIPPED = frozenset({"CACHE", "EXTENDED_ARG", "NOP", "RESUME", "PRECALL"})
+_ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_GLOBALS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_CLASSDEREF"})
+_LOCALS = frozenset({"LOAD_FAST", "LOAD_DEREF", "LOAD_FAST_CHECK", "LOAD_CLOSURE"})
+
+
+def code_digest(code: types.CodeType) -> Digest:
+    """Digest of everything in a code object that can change what it does."""
+    return Digest.of_struct("code", _structure(code))
+
+
+def _structure(code: types.CodeType) -> list[object]:
+    bytecode = dis.Bytecode(code)
+    kept = [i for i in bytecode if i.opname not in _SKIPPED]
+    kept = _without_docstring(kept)
+    index_at: dict[int, int] = {}
+    position = 0
+    offsets = {instruction.offset: i for i, instruction in enumerate(kept)}
+    for instruction in dis.Bytecode(code):
+        index_at[instruction.offset] = position = offsets.get(instruction.offset, position)
+    instructions: list[object] = []
+    for instruction in kept:
+        if instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs:
+            argument: object = index_at.get(instruction.argval, -1)
+        else:
+            argument = _constant(instruction.argval)
+        instructions.append((instruction.opname, argument))
+    handlers = [
+        tuple(index_at.get(offset, -1) for offset in (entry.start, entry.end, entry.target)) + (entry.depth, entry.lasti)
+        for entry in getattr(bytecode, "exception_entries", ())
+    ]
+    shape = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+    return [shape, code.co_varnames[: code.co_argcount + code.co_kwonlyargcount], instructions, handlers]
+
+
+def _without_docstring(instructions: list[dis.Instruction]) -> list[dis.Instruction]:
+    """Drop ``__doc__ = '…'`` from the body of a class that is defined inside a function."""
+    stores = [i for i, instruction in enumerate(instructions) if instruction.argval == "__doc__" and instruction.opname == "STORE_NAME"]
+    dropped = {j for i in stores for j in (i - 1, i)}
+    return [instruction for i, instruction in enumerate(instructions) if i not in dropped]
+
+
+def _constant(value: Any) -> object:
+    if isinstance(value, types.CodeType):
+        return _structure(value)
+    if isinstance(value, (tuple, frozenset)):
+        return type(value)(_hashable(_constant(item)) for item in value)
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)) or value is ...:
+        return value
+    return repr(value)
+
+
+def _hashable(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A name outside a function that its code uses.
+
+    Attributes:
+        name: The global's name, or the dotted module for an import inside the function.
+        attributes: What is taken from it, one after the other: ``rules.tax.rate`` → (tax, rate).
+        line: Where, in the code's own file.
+        imported: The name is a module imported inside the function.
+        level: Dots of a relative import.
+        arguments: Count of the arguments when it is called at once; None when it is not, or by keyword.
+        whole: The thing itself is handed on, not just attributes of it.
+    """
+
+    name: str
+    attributes: tuple[str, ...]
+    line: int
+    imported: bool = False
+    level: int = 0
+    arguments: int | None = None
+    whole: bool = True
+
+
+@dataclass
+class Usage:
+    """What a code object, and the code nested in it, uses.
+
+    Attributes:
+        references: Globals and modules, in the order of their use.
+        free_attributes: Attribute or method names taken from anything → first line.
+        keywords: Names of keyword arguments in any call.
+        computes_names: A line on which a name is computed at run time, if there is one.
+    """
+
+    references: list[Reference] = field(default_factory=list)
+    free_attributes: dict[str, int] = field(default_factory=dict)
+    keywords: set[str] = field(default_factory=set)
+    computes_names: int | None = None
+
+
+_COMPUTING = frozenset({"exec", "eval", "globals", "locals", "vars", "compile", "__import__"})
+
+
+def usage(code: types.CodeType) -> Usage:
+    """Everything outside itself that a function's code names."""
+    found = Usage()
+    _collect(code, {}, found)
+    return found
+
+
+@dataclass(frozen=True)
+class _Alias:
+    module: str
+    level: int
+    attributes: tuple[str, ...] = ()
+
+
+def _collect(code: types.CodeType, outer: Mapping[str, _Alias], found: Usage) -> None:
+    instructions = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "EXTENDED_ARG")]
+    aliases: dict[str, _Alias] = dict(outer)
+    line = code.co_firstlineno
+    i = 0
+    while i < len(instructions):
+        instruction = instructions[i]
+        line = instruction.starts_line or line
+        name = instruction.argval
+        if instruction.opname == "IMPORT_NAME":
+            i = _import(instructions, i, line, aliases, found)
+            continue
+        if instruction.opname in _GLOBALS:
+            attributes, after = _attributes(instructions, i)
+            arguments = _call_arguments(instructions, i, after)
+            found.references.append(Reference(name, attributes, line, arguments=arguments))
+            _note_attributes(attributes, line, found)
+            if name in _COMPUTING or (name in ("getattr", "setattr") and not _constant_name(instructions, after)):
+                found.computes_names = found.computes_names or line
+            i = after
+            continue
+        if instruction.opname in _LOCALS and name in aliases:
+            alias = aliases[name]
+            attributes, after = _attributes(instructions, i)
+            if instruction.opname != "LOAD_CLOSURE":
+                arguments = _call_arguments(instructions, i, after)
+                found.references.append(
+                    Reference(alias.module, alias.attributes + attributes, line, True, alias.level, arguments)
+                )
+            i = after
+            continue
+        if instruction.opname in _ATTRIBUTES:
+            found.free_attributes.setdefault(name, line)
+        elif instruction.opname == "KW_NAMES":
+            found.keywords.update(code.co_consts[instruction.arg or 0])
+        i += 1
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            _collect(constant, aliases, found)
+
+
+def _note_attributes(attributes: tuple[str, ...], line: int, found: Usage) -> None:
+    for attribute in attributes:
+        found.free_attributes.setdefault(attribute, line)
+
+
+def _attributes(instructions: list[dis.Instruction], i: int) -> tuple[tuple[str, ...], int]:
+    """The attributes taken one after the other from what instruction ``i`` loads."""
+    names = []
+    i += 1
+    while i < len(instructions) and instructions[i].opname in _ATTRIBUTES:
+        names.append(instructions[i].argval)
+        i += 1
+    return tuple(names), i
+
+
+def _call_arguments(instructions: list[dis.Instruction], start: int, after: int) -> int | None:
+    """0 when the thing is called at once without any argument; None when that can't be told."""
+    following = instructions[after].opname if after < len(instructions) else ""
+    called = following in ("PRECALL", "CALL") and instructions[after].arg == 0
+    return 0 if called else None
+
+
+def _constant_name(instructions: list[dis.Instruction], after: int) -> bool:
+    """Is the second argument of this ``getattr`` call a text in the code?"""
+    for j in range(after, min(after + 12, len(instructions))):
+        if instructions[j].opname in ("PRECALL", "CALL"):
+            count = instructions[j].arg or 0
+            candidates = instructions[max(after, j - 3) : j]
+            constants = [c for c in candidates if c.opname == "LOAD_CONST" and isinstance(c.argval, str)]
+            simple = all(c.opname.startswith("LOAD_") for c in instructions[after:j])
+            return simple and count in (2, 3) and bool(constants) and instructions[after + 1 : j] != []
+    return False
+
+
+def _import(
+    instructions: list[dis.Instruction], i: int, line: int, aliases: dict[str, _Alias], found: Usage
+) -> int:
+    module = instructions[i].argval
+    level = instructions[i - 2].argval if i >= 2 and isinstance(instructions[i - 2].argval, int) else 0
+    names = instructions[i - 1].argval
+    i += 1
+    if not names:
+        return _plain_import(instructions, i, line, module, level, aliases, found)
+    if names == ("*",):
+        found.references.append(Reference(module, (), line, True, level))
+        return i
+    while i < len(instructions) and instructions[i].opname == "IMPORT_FROM":
+        name = instructions[i].argval
+        found.references.append(Reference(module, (name,), line, True, level))
+        if instructions[i + 1].opname.startswith("STORE_"):
+            aliases[instructions[i + 1].argval] = _Alias(module, level, (name,))
+        i += 2
+    return i
+
+
+def _plain_import(
+    instructions: list[dis.Instruction], i: int, line: int, module: str, level: int, aliases: dict[str, _Alias], found: Usage
+) -> int:
+    """``import a.b`` binds ``a``; ``import a.b as c`` binds ``a.b``."""
+    target = module.partition(".")[0]
+    while instructions[i].opname in ("IMPORT_FROM", "SWAP", "POP_TOP", "ROT_TWO"):
+        target = module
+        i += 1
+    if "." in module and target != module:
+        found.references.append(Reference(module, (), line, True, level))
+    if instructions[i].opname.startswith("STORE_"):
+        aliases[instructions[i].argval] = _Alias(target, level)
+        found.references.append(Reference(target, (), line, True, level, whole=False))
+    return i + 1
+

@@ -1,0 +1,137 @@
+"""Which code belongs to the project, and which to an installed distribution (truth.md 1.7).
+
+A file is third-party only if the RECORD of a non-editable installed distribution lists it; the
+standard library is the interpreter's. All else is the user's own.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from odibi_assets.identify.digest import Digest
+
+_OWN_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+_OWN_DEFS = _OWN_PACKAGE + "defs" + os.sep
+
+
+def _real(path: str) -> str:
+    return os.path.realpath(path) + os.sep
+
+
+@functools.cache
+def _standard_library() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    return tuple({_real(paths["stdlib"]), _real(paths["platstdlib"])})
+
+
+@functools.cache
+def _site_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    found = {paths["purelib"], paths["platlib"]} | {
+        entry for entry in sys.path if os.path.basename(entry) in ("site-packages", "dist-packages")
+    }
+    return tuple(_real(path) for path in found)
+
+
+@functools.cache
+def _owners() -> dict[str, str]:
+    """Absolute path of every file that a RECORD lists → name of its distribution."""
+    owners: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions():
+        folder = os.path.realpath(str(distribution.locate_file("")))
+        name = distribution.metadata["Name"]
+        for line in (distribution.read_text("RECORD") or "").splitlines():
+            listed = line.split(",", 1)[0].strip('"')
+            if listed.endswith((".py", ".so", ".pyd", ".pyi")):
+                owners[os.path.join(folder, listed)] = name
+    return owners
+
+
+def is_standard_library(path: str) -> bool:
+    real = os.path.realpath(path)
+    return real.startswith(_standard_library()) and not real.startswith(_site_folders())
+
+
+def is_own(path: str) -> bool:
+    """Is a file part of odibi-assets itself, the pipelines that ship with it excepted?"""
+    real = os.path.realpath(path)
+    return real.startswith(_OWN_PACKAGE) and not real.startswith(_OWN_DEFS)
+
+
+@functools.cache
+def is_first_party(path: str) -> bool:
+    """Is a file the user's own code?"""
+    real = os.path.realpath(path)
+    if real.startswith(_OWN_DEFS):
+        return True
+    if is_own(real) or is_standard_library(real) or path.startswith("<frozen"):
+        return False
+    return not (real.startswith(_site_folders()) and real in _owners())
+
+
+@functools.cache
+def owner_of_module(module: str) -> str | None:
+    """Name of the distribution that brings a top-level module; None for the standard library and builtins."""
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return None
+    return next(iter(_distributions_by_module().get(top, ())), None)
+
+
+@functools.cache
+def _distributions_by_module() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path, name in _owners().items():
+        for folder in _site_folders():
+            if path.startswith(folder):
+                top = path[len(folder) :].split(os.sep, 1)[0].split(".", 1)[0]
+                names = found.setdefault(top, [])
+                if name not in names:
+                    names.append(name)
+    return found
+
+
+@functools.cache
+def identity(name: str) -> tuple[str, ...]:
+    """``name==version`` of a distribution and of all that it requires, as installed here.
+
+    A distribution that came from a local path or URL also counts by the digest of its RECORD.
+    """
+    found: dict[str, str] = {}
+    waiting = [name]
+    while waiting:
+        current = _normalised(waiting.pop())
+        if current in found:
+            continue
+        try:
+            distribution = importlib.metadata.distribution(current)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        record = distribution.read_text("RECORD") if distribution.read_text("direct_url.json") else None
+        suffix = f"@{Digest.of_bytes(record.encode())}" if record else ""
+        found[current] = f"{current}=={distribution.version}{suffix}"
+        waiting.extend(_requirements(distribution))
+    return tuple(found[key] for key in sorted(found))
+
+
+def _normalised(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def _requirements(distribution: importlib.metadata.Distribution) -> list[str]:
+    names = []
+    for text in distribution.requires or ():
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            names.append(requirement.name)
+    return names

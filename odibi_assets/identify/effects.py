@@ -1,0 +1,244 @@
+"""Top-level statements of a module that do something beyond defining names (truth.md 1.5).
+
+``pd.set_option(…)``, ``DataFrame.total = f`` or a registering decorator change what other code
+does without being named by it, so they count for every Python step of a pipeline that loads them.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.distribution import owner_of_module
+from odibi_assets.identify.source_loader import LoadedSource, source_of
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One statement with an effect: its identity, text, line, and the names it uses."""
+
+    digest: Digest
+    text: str
+    line: int
+    names: tuple[str, ...]
+
+
+def effects_of(module: types.ModuleType) -> tuple[Effect, ...]:
+    """The effects of a module, in order."""
+    source = source_of(module)
+    if source is None:
+        return ()
+    own = frozenset(name for name, value in vars(module).items() if type(value).__module__.startswith("odibi_assets."))
+    return _effects(source, own)
+
+
+def module_digest(module: types.ModuleType) -> Digest | None:
+    """Identity of a whole module, apart from comments, docstrings and formatting."""
+    source = source_of(module)
+    return None if source is None else Digest.of_struct("module", ast.dump(_without_docstrings(_tree(source))))
+
+
+def binding_line(module: types.ModuleType | None, name: str) -> int | None:
+    """The line on which a module last binds a name."""
+    source = source_of(module) if module is not None else None
+    return _binding_lines(source).get(name) if source is not None else None
+
+
+def computed_names(module: types.ModuleType) -> dict[str, int]:
+    """Names that a module binds to the result of a call that is not known to be pure → line.
+
+    Such a value may be another one at the next import, though no file changed (truth.md 5).
+    """
+    source = source_of(module)
+    return _computed_names(source) if source is not None else {}
+
+
+def imported_modules(
+    start: Iterable[types.ModuleType], is_first_party: Callable[[types.ModuleType], bool]
+) -> dict[str, types.ModuleType]:
+    """First-party modules that are loaded when the given ones are, themselves included."""
+    found: dict[str, types.ModuleType] = {}
+    waiting = list(start)
+    while waiting:
+        module = waiting.pop()
+        if module.__name__ in found or not is_first_party(module):
+            continue
+        found[module.__name__] = module
+        source = source_of(module)
+        package = module.__name__.rpartition(".")[0]
+        names = set(_import_names(source, module.__package__ or "")) if source is not None else set()
+        if package:
+            names.add(package)
+        waiting.extend(sys.modules[name] for name in names if name in sys.modules)
+    return dict(sorted(found.items()))
+
+
+@functools.lru_cache(maxsize=4096)
+def _tree(source: LoadedSource) -> ast.Module:
+    return ast.parse(source.data)
+
+
+@functools.lru_cache(maxsize=4096)
+def _effects(source: LoadedSource, own: frozenset[str]) -> tuple[Effect, ...]:
+    found = []
+    for statement in _top_level(_tree(source).body):
+        if _is_effect(statement, source) and not _declares(statement, own):
+            clean = _without_docstrings(statement)
+            names = sorted({node.id for node in ast.walk(statement) if isinstance(node, ast.Name)})
+            text = ast.unparse(clean).splitlines()[0][:80]
+            found.append(Effect(Digest.of_struct("effect", ast.dump(clean)), text, statement.lineno, tuple(names)))
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=4096)
+def _binding_lines(source: LoadedSource) -> dict[str, int]:
+    lines: dict[str, int] = {}
+    for statement in _top_level(_tree(source).body):
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            lines[statement.name] = statement.lineno
+        else:
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    lines[node.id] = statement.lineno
+    return lines
+
+
+_PURE_CALLS = frozenset(
+    """Path PurePath PosixPath dict list tuple set frozenset int float str bytes bool complex range sorted len min max sum
+    abs round zip enumerate map filter reversed slice re.compile Decimal decimal.Decimal Fraction timedelta
+    datetime.timedelta namedtuple collections.namedtuple OrderedDict defaultdict MappingProxyType types.MappingProxyType
+    logging.getLogger getLogger TypeVar typing.TypeVar NewType partial functools.partial field dataclasses.field Enum
+    pathlib.Path threading.Lock threading.RLock Lock RLock resolve absolute with_name joinpath with_suffix format join
+    split strip lower upper replace keys values items itemgetter attrgetter""".split()
+)
+
+
+@functools.lru_cache(maxsize=4096)
+def _computed_names(source: LoadedSource) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for statement in _top_level(_tree(source).body):
+        if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and statement.value is not None:
+            calls = [node for node in ast.walk(statement.value) if isinstance(node, ast.Call)]
+            if any(not _is_pure(call) for call in calls):
+                targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+                for target in targets:
+                    for node in ast.walk(target):
+                        if isinstance(node, ast.Name):
+                            found[node.id] = statement.lineno
+    return found
+
+
+def _is_pure(call: ast.Call) -> bool:
+    name = ast.unparse(call.func)
+    return name in _PURE_CALLS or name.rpartition(".")[2] in _PURE_CALLS
+
+
+def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that run on import, those under ``if`` and ``try`` one by one."""
+    for statement in body:
+        if isinstance(statement, ast.If):
+            if not _never_on_import(statement.test):
+                yield from _top_level(statement.body)
+            yield from _top_level(statement.orelse)
+        elif isinstance(statement, ast.Try):
+            for part in (statement.body, statement.orelse, statement.finalbody):
+                yield from _top_level(part)
+            for handler in statement.handlers:
+                yield from _top_level(handler.body)
+        else:
+            yield statement
+
+
+def _never_on_import(test: ast.expr) -> bool:
+    text = ast.unparse(test)
+    return text in ("TYPE_CHECKING", "typing.TYPE_CHECKING", "__name__ == '__main__'")
+
+
+def _is_effect(statement: ast.stmt, source: LoadedSource) -> bool:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return any(_registers(decorator, source) for decorator in statement.decorator_list)
+    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        return any(isinstance(node, (ast.Attribute, ast.Subscript)) for target in targets for node in ast.walk(target))
+    if isinstance(statement, (ast.Import, ast.ImportFrom, ast.Pass)):
+        return False
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return False
+    return True
+
+
+def _declares(statement: ast.stmt, own: frozenset[str]) -> bool:
+    """Is it a call on one of our own objects, such as ``pipeline.read(…)``? Its meaning is in the key already."""
+    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
+        return False
+    return ast.unparse(statement.value.func).partition(".")[0] in own
+
+
+def _registers(decorator: ast.expr, source: LoadedSource) -> bool:
+    """May a decorator do more than wrap? One of another distribution, other than ours and well-known ones, may."""
+    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    name = ast.unparse(target)
+    root = name.partition(".")[0]
+    module = _import_roots(source).get(root)
+    if module is None:
+        return False
+    top = module.partition(".")[0]
+    return top not in ("odibi_assets", "dagster", "numba", "tenacity", "pydantic") and owner_of_module(top) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def _import_roots(source: LoadedSource) -> dict[str, str]:
+    roots: dict[str, str] = {}
+    for node in ast.walk(_tree(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                roots[alias.asname or alias.name.partition(".")[0]] = alias.name
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            for alias in node.names:
+                roots[alias.asname or alias.name] = node.module or ""
+    return roots
+
+
+def _import_names(source: LoadedSource, package: str) -> Iterator[str]:
+    for node in ast.walk(_tree(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _with_parents(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")
+                parent = ".".join(parts[: len(parts) - node.level + 1])
+                base = f"{parent}.{base}".strip(".")
+            yield from _with_parents(base)
+            for alias in node.names:
+                yield f"{base}.{alias.name}"
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    for length in range(1, len(parts) + 1):
+        yield ".".join(parts[:length])
+
+
+class _DocstringStripper(ast.NodeTransformer):
+    def _strip(self, node: ast.AST) -> ast.AST:
+        self.generic_visit(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                node.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
+        return node
+
+    visit_Module = visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _strip
+
+
+def _without_docstrings(node: ast.AST) -> ast.AST:
+    return _DocstringStripper().visit(copy.deepcopy(node))  # type: ignore[no-any-return]

@@ -1,0 +1,489 @@
+"""A fingerprint is the identity of a function's code, and of all first-party code that it reaches.
+
+The walk goes over live objects, starting at the function: the globals its bytecode names, their
+globals in turn, classes whole, closures, defaults, containers, imports inside functions
+(truth.md 1.1). Following objects instead of text gets decorators, re-exports and star imports
+right without a rule for each.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import importlib
+import importlib.util
+import inspect
+import logging
+import os
+import re
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+from typing import Any
+
+from odibi_assets.identify import distribution
+from odibi_assets.identify.code_object import Reference, code_digest, usage
+from odibi_assets.identify.digest import Digest, encode
+from odibi_assets.identify.effects import binding_line, effects_of, imported_modules, module_digest
+from odibi_assets.identify.item import Item, Obstacle
+from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.volatile import free_volatility, volatility
+from odibi_assets.errors import NotFingerprintable
+
+
+@dataclass
+class Fingerprint:
+    """The code behind one step.
+
+    Attributes:
+        items: Name → item, one for each function, class, value, effect and distribution reached.
+        obstacles: What the code does that makes its result non-reusable.
+        modules: First-party modules reached.
+    """
+
+    items: dict[str, Item] = field(default_factory=dict)
+    obstacles: list[Obstacle] = field(default_factory=list)
+    modules: dict[str, types.ModuleType] = field(default_factory=dict)
+
+
+def fingerprint(function: Callable[..., Any], root: Path, *, extra_modules: Iterable[types.ModuleType] = ()) -> Fingerprint:
+    """Identity of a function and of everything first-party that it reaches.
+
+    Args:
+        function: What a step calls.
+        root: The project root: paths below it count relative to it.
+        extra_modules: First-party modules loaded for the pipeline, whose top-level effects count too.
+    """
+    walk = _Walk(root)
+    walk.add("the step's function", function)
+    walk.mark_start(function)
+    for module in extra_modules:
+        walk.result.modules.setdefault(module.__name__, module)
+    walk.add_effects()
+    return walk.result
+
+
+_SCALARS = (type(None), bool, int, float, complex, str, bytes, bytearray, range, type(...))
+_LOCKS = (type(threading.Lock()), type(threading.RLock()))
+
+
+class _Walk:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.result = Fingerprint()
+        self.seen: dict[int, Any] = {}
+        self.whole_modules = False
+
+    # What each kind of object adds, and how it is named inside a value that holds it.
+
+    def add(self, name: str, value: Any, place: str | None = None) -> object:
+        """Add what a value brings with it; returns an encodable stand-in for the value."""
+        if isinstance(value, _SCALARS):
+            return value
+        if isinstance(value, PurePath):
+            return ("path", self._relative(str(value)))
+        if id(value) in self.seen:
+            return ("again", self._name_of(value, name))
+        self.seen[id(value)] = value
+        adder = self._adder(value)
+        return adder(name, value, place)
+
+    def _adder(self, value: Any) -> Callable[[str, Any, str | None], object]:
+        if isinstance(value, types.ModuleType):
+            return self._add_module
+        if isinstance(value, types.FunctionType):
+            return self._add_function
+        if isinstance(value, type):
+            return self._add_class
+        if isinstance(value, (types.MethodType, functools.partial, functools.partialmethod, staticmethod, classmethod, property, functools.cached_property)):
+            return self._add_wrapper
+        if isinstance(value, (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType, types.ClassMethodDescriptorType, types.MethodWrapperType)):
+            return self._add_foreign
+        if isinstance(value, (logging.Logger, logging.LoggerAdapter, *_LOCKS)):
+            return lambda name, value, place: ("by name", type(value).__qualname__)
+        if isinstance(value, enum.Enum):
+            return self._add_enum
+        if isinstance(value, (dict, types.MappingProxyType)):
+            return self._add_mapping
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return self._add_collection
+        return self._add_instance
+
+    def mark_start(self, function: Callable[..., Any]) -> None:
+        """The step's own function is shown as such, all else as its helpers."""
+        name = self._name_of(inspect.unwrap(function), "")
+        if name in self.result.items:
+            self.result.items[name] = replace(self.result.items[name], kind="function")
+
+    def _add_function(self, name: str, function: types.FunctionType, place: str | None) -> object:
+        code = function.__code__
+        full = self._name_of(function, name)
+        if not self._first_party_code(code):
+            self._add_distribution(function.__module__, full)
+            return ("function", full)
+        where = self._place(code.co_filename, code.co_firstlineno)
+        defaults = [self.add(f"{full} default", item, where) for item in (function.__defaults__ or ())]
+        keywords = {key: self.add(f"{full} {key}", item, where) for key, item in (function.__kwdefaults__ or {}).items()}
+        shape = self._encoded(full, ("defaults", defaults, keywords), where)
+        digest = Digest.of_struct("function", [code_digest(code), shape])
+        self.result.items[full] = Item(digest, "helper", place=where)
+        self._note_module(function.__module__, code.co_filename)
+        for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            self._add_cell(f"{full}.{variable}", cell, where)
+        for attribute, value in vars(function).items():
+            if callable(value):
+                self.add(f"{full}.{attribute}", value, where)
+        self._add_references(full, function, where)
+        return ("function", full)
+
+    def _add_cell(self, name: str, cell: types.CellType, where: str) -> None:
+        try:
+            contents = cell.cell_contents
+        except ValueError:  # not filled yet: a function that refers to itself
+            return
+        self._add_value(name, contents, where)
+
+    def _add_references(self, full: str, function: types.FunctionType, where: str) -> None:
+        found = usage(function.__code__)
+        file = function.__code__.co_filename
+        for reference in found.references:
+            place = self._place(file, reference.line)
+            qualified = self._add_reference(reference, function.__globals__, place)
+            if qualified:
+                verdict = volatility(qualified, reference, found)
+                if verdict:
+                    self._obstruct(*verdict, place)
+        free = free_volatility(found)
+        if free:
+            self._obstruct(free[0], free[1], self._place(file, free[2]))
+        if found.computes_names and not self.whole_modules:
+            self.whole_modules = True
+
+    def _add_reference(self, reference: Reference, namespace: Mapping[str, Any], place: str) -> str | None:
+        """Follow a reference as far as it goes; returns its fully qualified name if it leaves the project."""
+        if reference.imported:
+            target = self._imported(reference, namespace, place)
+            if target is None:
+                return ".".join((reference.name, *reference.attributes))
+            base = reference.name
+        elif reference.name in namespace:
+            target, base = namespace[reference.name], reference.name
+        else:
+            return None  # a builtin, or a name that will raise NameError
+        attributes = list(reference.attributes)
+        owner: types.ModuleType | None = None
+        while isinstance(target, types.ModuleType) and attributes:
+            owner = target
+            attribute = attributes.pop(0)
+            if not hasattr(target, attribute):
+                if not self._is_first_party_module(target):
+                    attributes.insert(0, attribute)
+                    break
+                return None
+            target, base = getattr(target, attribute), attribute
+        if isinstance(target, types.ModuleType):
+            if reference.whole or not self._is_first_party_module(target):
+                self.add(target.__name__, target, place)
+            return ".".join((target.__name__, *attributes))
+        self._add_named(base, target, owner, namespace, place)
+        return self._qualified(target, attributes)
+
+    def _add_named(self, base: str, target: Any, owner: types.ModuleType | None, namespace: Mapping[str, Any], place: str) -> None:
+        if isinstance(target, (types.FunctionType, type, types.BuiltinFunctionType)):
+            self.add(base, target, place)
+            return
+        module = owner.__name__ if owner is not None else str(namespace.get("__name__", ""))
+        if owner is not None and not self._is_first_party_module(owner):
+            self._add_distribution(owner.__name__, base)
+            return
+        source = owner if owner is not None else sys.modules.get(module)
+        self._add_value(f"{module}.{base}", target, self._assignment(source, base) or place)
+
+    def _add_value(self, name: str, value: Any, place: str) -> None:
+        if name in self.result.items:
+            return
+        before = len(self.result.obstacles)
+        stand_in = self.add(name, value, place)
+        if len(self.result.obstacles) > before or isinstance(stand_in, tuple) and stand_in[:1] in (("function",), ("class",), ("module",)):
+            return
+        if isinstance(value, (logging.Logger, logging.LoggerAdapter, *_LOCKS)):
+            return
+        digest = Digest.of_struct("value", self._encoded(name, stand_in, place))
+        self.result.items[name] = Item(digest, "value", shown=safe_repr(value), place=place)
+
+    def _add_class(self, name: str, cls: type, place: str | None) -> object:
+        full = self._name_of(cls, name)
+        module = sys.modules.get(cls.__module__)
+        if module is None or not self._is_first_party_module(module):
+            self._add_distribution(cls.__module__, full)
+            return ("class", full)
+        where = self._class_place(cls, module) or place
+        self._note_module(cls.__module__, getattr(module, "__file__", "") or "")
+        bases = [self.add(f"{full} base", base, where) for base in cls.__bases__]
+        meta = self.add(f"{full} metaclass", type(cls), where)
+        members = []
+        for key, value in sorted(vars(cls).items()):
+            if key not in _CLASS_NOISE:
+                members.append((key, self.add(f"{full}.{key}", value, where)))
+        annotations = {key: str(value) for key, value in vars(cls).get("__annotations__", {}).items()}
+        shape = self._encoded(full, (bases, meta, members, annotations), where)
+        self.result.items[full] = Item(Digest.of_struct("class", shape), "class", place=where)
+        return ("class", full)
+
+    def _add_wrapper(self, name: str, value: Any, place: str | None) -> object:
+        parts: list[object] = [type(value).__qualname__]
+        for attribute in ("__func__", "func", "__self__", "fget", "fset", "fdel", "args", "keywords"):
+            part = getattr(value, attribute, None)
+            if part is not None and not (attribute == "__self__" and isinstance(value, (staticmethod, classmethod))):
+                parts.append((attribute, self.add(f"{name}.{attribute}", part, place)))
+        return tuple(parts)
+
+    def _add_foreign(self, name: str, value: Any, place: str | None) -> object:
+        module = getattr(value, "__module__", None) or type(getattr(value, "__self__", None)).__module__
+        if isinstance(module, str):
+            self._add_distribution(module, name)
+        return ("builtin", getattr(value, "__qualname__", repr(value)))
+
+    def _add_enum(self, name: str, value: enum.Enum, place: str | None) -> object:
+        return ("enum", self.add(name, type(value), place), value.name)
+
+    def _add_module(self, name: str, module: types.ModuleType, place: str | None) -> object:
+        if not self._is_first_party_module(module):
+            self._add_distribution(module.__name__, name)
+        else:
+            self._note_module(module.__name__, module.__file__ or "")
+            for key, value in list(vars(module).items()):
+                if not (key.startswith("__") and key.endswith("__")) and not isinstance(value, types.ModuleType):
+                    self._add_named(key, value, module, vars(module), self._assignment(module, key) or place or "")
+        return ("module", module.__name__)
+
+    def _add_mapping(self, name: str, value: Mapping[Any, Any], place: str | None) -> object:
+        return ("mapping", [(self.add(f"a key of {name}", key, place), self.add(f"{name}[{key!r}]", item, place)) for key, item in value.items()])
+
+    def _add_collection(self, name: str, value: Any, place: str | None) -> object:
+        items = [self.add(f"{name}[{i}]", item, place) for i, item in enumerate(value)]
+        if isinstance(value, (set, frozenset)):
+            items = sorted(items, key=lambda item: self._encoded(name, item, place or "").hex)
+        return (type(value).__name__, items)
+
+    def _add_instance(self, name: str, value: Any, place: str | None) -> object:
+        wrapped = getattr(value, "__wrapped__", None) or getattr(value, "py_func", None)
+        if wrapped is not None and callable(value):
+            self.add(f"{name} wrapper", type(value), place)
+            return ("wraps", self.add(name, wrapped, place))
+        if isinstance(value, re.Pattern):
+            return ("pattern", value.pattern, int(value.flags))
+        cls = type(value)
+        library = cls.__module__.partition(".")[0]
+        if library in ("numpy", "pandas", "pyarrow"):
+            encoded = _library_value(value)
+            if encoded is not None:
+                self._add_distribution(library, name)
+                return encoded
+        try:
+            encode(value)
+            return value
+        except NotFingerprintable:
+            pass
+        if isinstance(value, (types.GenericAlias,)) or library == "typing":
+            return ("annotation", str(value))
+        module = sys.modules.get(cls.__module__)
+        if module is not None and self._is_first_party_module(module):
+            state = dict(getattr(value, "__dict__", {}))
+            for slot in _slots(cls):
+                if hasattr(value, slot):
+                    state[slot] = getattr(value, slot)
+            return ("instance", self.add(name, cls, place), self.add(f"{name}.__dict__", state, place))
+        self._obstruct("value", f"{name} is a {cls.__module__}.{cls.__qualname__}, whose state can't be told", place)
+        return ("opaque", cls.__qualname__)
+
+    # Effects, modules and distributions.
+
+    def add_effects(self) -> None:
+        """Add the top-level effects of every first-party module that is loaded for this code."""
+        modules = imported_modules(self.result.modules.values(), self._is_first_party_module)
+        if self.whole_modules:
+            for name, module in modules.items():
+                digest = module_digest(module)
+                if digest is not None:
+                    self.result.items[f"{name} (whole)"] = Item(digest, "module", place=self._relative(module.__file__ or ""))
+        for name, module in modules.items():
+            self.result.modules.setdefault(name, module)
+            for effect in effects_of(module):
+                where = self._place(module.__file__ or "", effect.line)
+                self.result.items[f"{name} line {effect.digest.hex[:8]}"] = Item(effect.digest, "effect", shown=effect.text, place=where)
+                for reference in effect.names:
+                    if reference in vars(module):
+                        self._add_named(reference, vars(module)[reference], None, vars(module), where)
+
+    def _add_distribution(self, module: str | None, name: str) -> None:
+        if not module or module.partition(".")[0] == "odibi_assets":
+            return  # it counts by the number of its key schema
+        owner = distribution.owner_of_module(module)
+        if owner is None:
+            return  # the standard library counts by Python's version
+        for pinned in distribution.identity(owner):
+            package, _, version = pinned.partition("==")
+            self.result.items[f"distribution {package}"] = Item(Digest.of_struct("distribution", pinned), "distribution", shown=version.partition("@")[0])
+
+    def _imported(self, reference: Reference, namespace: Mapping[str, Any], place: str) -> types.ModuleType | None:
+        name = "." * reference.level + reference.name
+        package = str(namespace.get("__package__") or "")
+        try:
+            full = importlib.util.resolve_name(name, package) if reference.level else reference.name
+            if full in sys.modules:
+                return sys.modules[full]
+            top = full.partition(".")[0]
+            spec = importlib.util.find_spec(top)
+            if spec is None or spec.origin is None and not spec.submodule_search_locations:
+                return None
+            origin = spec.origin or next(iter(spec.submodule_search_locations or ()), "")
+            if not distribution.is_first_party(origin):
+                self._add_distribution(full, full)
+                return None
+            return importlib.import_module(full)
+        except Exception as error:  # the user's module, whatever it raises
+            self._obstruct("value", f"importing {name} fails with {type(error).__name__}: {error}", place)
+            return None
+
+    def _note_module(self, name: str, file: str) -> None:
+        module = sys.modules.get(name)
+        if module is not None and self._is_first_party_module(module):
+            self.result.modules.setdefault(name, module)
+
+    def _obstruct(self, kind: str, text: str, place: str | None) -> None:
+        obstacle = Obstacle(kind, text, place)
+        if obstacle not in self.result.obstacles:
+            self.result.obstacles.append(obstacle)
+
+    # Names and places.
+
+    def _first_party_code(self, code: types.CodeType) -> bool:
+        file = code.co_filename
+        return True if file.startswith("<") and not file.startswith("<frozen") else distribution.is_first_party(file)
+
+    def _is_first_party_module(self, module: types.ModuleType) -> bool:
+        file = getattr(module, "__file__", None)
+        if file is None:
+            folders = list(getattr(module, "__path__", ()))
+            return bool(folders) and all(distribution.is_first_party(os.path.join(folder, "__init__.py")) for folder in folders)
+        return distribution.is_first_party(file)
+
+    def _name_of(self, value: Any, name: str) -> str:
+        code = getattr(value, "__code__", None)
+        qualname = getattr(code, "co_qualname", None) or getattr(value, "__qualname__", None)
+        module = getattr(value, "__module__", None)
+        return f"{module}.{qualname}" if isinstance(module, str) and isinstance(qualname, str) else name
+
+    def _qualified(self, target: Any, attributes: list[str]) -> str | None:
+        name = getattr(target, "__qualname__", None) or getattr(target, "__name__", None)
+        module = getattr(target, "__module__", None) or type(getattr(target, "__self__", None)).__module__
+        if not isinstance(name, str) or not isinstance(module, str):
+            return None
+        module = _PUBLIC_MODULES.get(module, module)
+        return ".".join((module, name.rpartition(".")[2] if isinstance(target, types.BuiltinFunctionType) else name, *attributes))
+
+    def _relative(self, path: str) -> str:
+        absolute = os.path.abspath(path) if os.path.isabs(path) else path
+        root = str(self.root) + os.sep
+        return absolute[len(root) :] if absolute.startswith(root) else ("." if absolute == str(self.root) else absolute)
+
+    def _place(self, file: str, line: int) -> str:
+        return f"{self._relative(file)}:{line}"
+
+    def _class_place(self, cls: type, module: types.ModuleType) -> str | None:
+        return self._assignment(module, cls.__name__)
+
+    def _assignment(self, module: types.ModuleType | None, name: str) -> str | None:
+        line = binding_line(module, name) if module is not None else None
+        return self._place(module.__file__ or "", line) if module is not None and line else None
+
+    def _encoded(self, name: str, value: object, place: str | None) -> Digest:
+        try:
+            return Digest.of_struct("part", value)
+        except NotFingerprintable as error:
+            self._obstruct("value", f"{name}: {error}", place)
+            return Digest.of_struct("opaque", name)
+
+
+_CLASS_NOISE = frozenset(
+    """__doc__ __dict__ __weakref__ __module__ __annotations__ __firstlineno__ __static_attributes__ __qualname__
+    __dataclass_fields__ __dataclass_params__ __match_args__ __abstractmethods__ _abc_impl __hash__ __orig_bases__
+    __parameters__ _member_map_ _member_names_ _value2member_map_ _member_type_ __slots__""".split()
+)
+_PUBLIC_MODULES = {
+    "pandas._libs.tslibs.timestamps": "pandas",
+    "pandas.io.parquet": "pandas",
+    "pandas.io.sql": "pandas",
+    "pandas.io.feather_format": "pandas",
+    "pandas.io.orc": "pandas",
+    "pandas.io.pytables": "pandas",
+    "pyarrow.parquet.core": "pyarrow.parquet",
+    "numpy.random._generator": "numpy.random",
+    "numpy.random.mtrand": "numpy.random",
+    "numpy.random.bit_generator": "numpy.random",
+    "_duckdb": "duckdb",
+    "posix": "os",
+    "_random": "random",
+    "builtins": "",
+}
+
+
+def _slots(cls: type) -> list[str]:
+    found: list[str] = []
+    for base in cls.__mro__:
+        slots = vars(base).get("__slots__", ())
+        found.extend([slots] if isinstance(slots, str) else slots)
+    return [slot for slot in found if slot not in ("__dict__", "__weakref__")]
+
+
+def _library_value(value: Any) -> object | None:
+    """Arrays, scalars, dtypes and frames held by a module; None for what has no canonical form."""
+    import numpy
+
+    if isinstance(value, numpy.dtype):
+        return ("dtype", str(value))
+    if isinstance(value, numpy.generic):
+        return ("scalar", str(value.dtype), value.tobytes())
+    if isinstance(value, numpy.ndarray) and not value.dtype.hasobject:
+        return ("array", str(value.dtype), value.shape, numpy.ascontiguousarray(value).tobytes())
+    if type(value).__module__.startswith("pandas"):
+        return _pandas_value(value)
+    return ("arrow", str(value)) if type(value).__name__ in ("DataType", "Schema", "Field") else None
+
+
+def _pandas_value(value: Any) -> object | None:
+    import pandas
+    import pyarrow
+
+    if isinstance(value, pandas.Timestamp | pandas.Timedelta | pandas.Interval | pandas.Period):
+        return ("scalar", type(value).__name__, repr(value))
+    if isinstance(value, pandas.api.extensions.ExtensionDtype):
+        return ("dtype", repr(value))
+    if isinstance(value, (pandas.Series, pandas.Index)):
+        value = value.to_frame()
+    if isinstance(value, pandas.DataFrame):
+        try:
+            table = pyarrow.Table.from_pandas(value)
+        except (pyarrow.ArrowException, TypeError, ValueError):
+            return None
+        from odibi_assets.identify.frame_version import frame_version
+
+        return ("frame", str(frame_version(table).digest), repr(value.index.names))
+    return None
+
+
+def safe_repr(value: object, *, limit: int = 60) -> str:
+    """A value as a reason shows it; nothing that stands in the environment, which may be a secret."""
+    try:
+        text = repr(value)
+    except Exception as error:  # a user's own __repr__
+        return f"<{type(value).__qualname__}, whose repr raises {type(error).__name__}>"
+    with unobserved():
+        held = any(len(secret) >= 6 and secret in text for secret in os.environ.values())
+    if held:
+        return "(holds a value of the environment)"
+    return text if len(text) <= limit else text[: limit - 1] + "…"

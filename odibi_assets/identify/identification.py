@@ -1,0 +1,261 @@
+"""Identification turns a definition into an identity: it imports the user's code and takes its fingerprints."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from odibi_assets.declare.definition import Definition
+from odibi_assets.declare.mistake import DefinitionError, nearest
+from odibi_assets.declare.pipeline import Pipeline
+from odibi_assets.declare.step import SqlFile, Step, secret_template
+from odibi_assets.declare.template import env_names
+from odibi_assets.declare.yaml_source import Place
+from odibi_assets.errors import NotFingerprintable
+from odibi_assets.identify import source_loader
+from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.effects import computed_names
+from odibi_assets.identify.fingerprint import Fingerprint, fingerprint, safe_repr
+from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
+from odibi_assets.identify.item import Item, Obstacle
+from odibi_assets.identify.key import Key
+from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.sql_statement import BadStatement, Statement, parse_statement
+from odibi_assets.identify.transform import Transform, check_transform
+
+
+@dataclass(frozen=True)
+class Identified:
+    """A pipeline that is known to be right, with all that running it needs.
+
+    Attributes:
+        transforms: Python step → its resolved function.
+        statements: SQL step → its text, with environment templates unfilled.
+        sql_files: Files that the statements came from.
+    """
+
+    pipeline: Pipeline
+    identity: PipelineIdentity
+    transforms: Mapping[str, Transform]
+    statements: Mapping[str, str]
+    sql_files: tuple[Path, ...] = ()
+
+
+def identify(definition: Definition, root: Path) -> Identified:
+    """Check what the file alone does not show, and take every step's identity.
+
+    Raises:
+        DefinitionError: With all mistakes, those of the file and those of the code it names.
+    """
+    source_loader.install()
+    source_loader.put_on_path(definition.folder, root)
+    reading = _Identification(definition, root)
+    return reading.run()
+
+
+class _Identification:
+    def __init__(self, definition: Definition, root: Path) -> None:
+        self.definition, self.root = definition, root
+        self.transforms: dict[str, Transform] = {}
+        self.statements: dict[str, str] = {}
+        self.parsed: dict[str, Statement] = {}
+        self.sql_files: list[Path] = []
+
+    def run(self) -> Identified:
+        for place, step in self.definition.steps.items():
+            self._check_sql(place, step)
+            transform = check_transform(self.definition, place, step)
+            if transform is not None:
+                self.transforms[step.name] = transform
+        pipeline = self.definition.checked()
+        prints = self._fingerprints(pipeline)
+        steps = tuple(self._step(pipeline, step, prints) for step in pipeline.ordered)
+        identity = PipelineIdentity(
+            pipeline.name, pipeline.layers, steps, pipeline.store, pipeline.checkpoint.mode, pipeline.on_error,
+            self._computed_values(prints),
+        )  # fmt: skip
+        return Identified(pipeline, identity, self.transforms, self.statements, tuple(self.sql_files))
+
+    def _check_sql(self, place: Place, step: Step) -> None:
+        if step.sql is None:
+            return
+        text = self._sql_text(place, step.sql)
+        if text is None:
+            return
+        try:
+            statement = parse_statement(text)
+        except BadStatement as error:
+            at = (*place, "sql") if isinstance(step.sql, str) else (*place, "sql", "file")
+            self.definition.mistake(at, error, self._sql_expectation(error, step, place))
+            return
+        self.statements[step.name], self.parsed[step.name] = text, statement
+        bound = {name.lower(): name for name in step.bindings}
+        for table in sorted(statement.tables):
+            if table.lower() not in bound:
+                self.definition.mistake((*place, "sql"), f"table {table}", f"an input of the step ({', '.join(step.bindings) or 'none'})", nearest(table, step.bindings))
+        used = {table.lower() for table in statement.tables}
+        for name in step.bindings:
+            if name.lower() not in used:
+                at = ("inputs", name) if isinstance(step.inputs, dict) else ("inputs", step.inputs.index(name))
+                self.definition.mistake((*place, *at), name, "an input that the statement reads", nearest(name, statement.tables))
+
+    def _sql_expectation(self, error: BadStatement, step: Step, place: Place) -> str:
+        if "reads a file" in str(error):
+            return "a statement over the step's inputs: declare a read step for a file and name it as an input"
+        where = f" (line {error.line} of the statement)" if error.line > 1 else ""
+        return f"one SELECT statement that DuckDB parses{where}"
+
+    def _sql_text(self, place: Place, sql: str | SqlFile) -> str | None:
+        if isinstance(sql, str):
+            return sql
+        for folder in (self.definition.folder, self.root):
+            path = folder / sql.file
+            if path.is_file():
+                self.sql_files.append(path)
+                with unobserved():
+                    return path.read_text()
+        self.definition.mistake((*place, "sql", "file"), sql.file, "a file beside the YAML file or below the project root")
+        return None
+
+    def _fingerprints(self, pipeline: Pipeline) -> dict[str, Fingerprint]:
+        modules = self._entry_modules()
+        return {
+            step.name: fingerprint(self.transforms[step.name].function, self.root, extra_modules=modules)
+            for step in pipeline.ordered
+            if step.name in self.transforms
+        }
+
+    def _entry_modules(self) -> list[types.ModuleType]:
+        names = {transform.function.__module__ for transform in self.transforms.values()}
+        names |= {step.python.partition(":")[0] for step in self.definition.steps.values() if isinstance(step.python, str)}
+        return [sys.modules[name] for name in sorted(names) if name in sys.modules]
+
+    def _computed_values(self, prints: Mapping[str, Fingerprint]) -> tuple[str, ...]:
+        found = set()
+        for one in prints.values():
+            for name, module in one.modules.items():
+                lines = computed_names(module)
+                found |= {f"{name}.{value}" for value in lines if f"{name}.{value}" in one.items}
+        return tuple(sorted(found))
+
+    def _step(self, pipeline: Pipeline, step: Step, prints: Mapping[str, Fingerprint]) -> StepIdentity:
+        found = prints.get(step.name, Fingerprint())
+        statement = self.parsed.get(step.name)
+        transform = self.transforms.get(step.name)
+        obstacles = [*found.obstacles, *(statement.obstacles if statement else ())]
+        params = self._params(step, obstacles)
+        # A templated path names files, it does not go into the data; what they hold counts.
+        templated = [step.params_in_key(), self.statements.get(step.name), step.read.options if step.read else None]
+        env = sorted({*step.env, *env_names(templated)})
+        obstacles = [obstacle for obstacle in obstacles if not self._is_declared(step, obstacle)]
+        if not pipeline.cache.enabled:
+            obstacles.append(Obstacle("disabled", "the pipeline's cache is off"))
+        if step.kind == "python" and not step.bindings and not step.files and not self._has_source(step):
+            obstacles.append(Obstacle("inputs", "it has neither inputs nor files, so what it takes in can't be told"))
+        key = Key(
+            step.name,
+            code=self._code(step, found, statement),
+            params=params,
+            engine=_engine(step),
+            settings=self._settings(step),
+            outputs={"result": Item(Digest.of_struct("output", "parquet"), "output", shown="parquet")},
+        )
+        return StepIdentity(
+            name=step.name,
+            layer=step.layer,
+            kind=step.kind,
+            key=key,
+            bindings=dict(step.bindings),
+            handed_as={name: transform.inputs[name] if transform else "duckdb" for name in step.bindings},
+            upstream=step.upstream,
+            reads=(step.read.path,) if step.read else step.files,
+            env=tuple(env),
+            takes_date=statement is not None and statement.takes_date,
+            obstacles=tuple(obstacles),
+            ttl_s=step.cache.ttl,
+            allow=("all",) if self._has_source(step) else step.cache.allow,
+        )
+
+    def _has_source(self, step: Step) -> bool:
+        return step.cache.source_version is not None or step.cache.ttl is not None
+
+    def _is_declared(self, step: Step, obstacle: Obstacle) -> bool:
+        """Has the user said how to tell a change, or that this kind makes none?"""
+        if obstacle.kind == "value":
+            return False
+        if obstacle.kind == "reader" and step.files:
+            return True
+        return self._has_source(step) or obstacle.kind in step.cache.allow
+
+    def _params(self, step: Step, obstacles: list[Obstacle]) -> dict[str, Item]:
+        items = {}
+        for name, value in step.params.items():
+            if secret_template(value) is not None:
+                items[name] = Item(Digest.of_struct("secret", name), "param", shown="(secret)")
+                continue
+            try:
+                items[name] = Item(Digest.of_struct("param", value), "param", shown=safe_repr(value))
+            except NotFingerprintable as error:
+                obstacles.append(Obstacle("value", f"param {name}: {error}"))
+        return items
+
+    def _code(self, step: Step, found: Fingerprint, statement: Statement | None) -> dict[str, Item]:
+        if statement is not None:
+            line = self._line(step, "sql")
+            return {"statement": Item(Digest.of_struct("sql", statement.text), "sql", shown=_short(statement.text), place=line)}
+        if step.read is not None:
+            items = {"read.format": Item(Digest.of_struct("format", step.read.format), "option", shown=step.read.format)}
+            for name, value in step.read.options.items():
+                items[f"read.options.{name}"] = Item(Digest.of_struct("option", value), "option", shown=safe_repr(value))
+            return items
+        return found.items
+
+    def _line(self, step: Step, key: str) -> str | None:
+        for place, declared in self.definition.steps.items():
+            if declared is step or declared.name == step.name:
+                line = self.definition.source.line((*place, key)) if self.definition.source else None
+                return f"{self.definition.file}:{line}" if line else self.definition.file
+        return None
+
+    def _settings(self, step: Step) -> dict[str, Item]:
+        items = {}
+        if step.kind == "sql":
+            items["time zone"] = Item(Digest.of_struct("setting", "UTC"), "setting", shown="UTC")
+            if step.deterministic:
+                items["threads"] = Item(Digest.of_struct("setting", 1), "setting", shown="1")
+        if step.cache.source_version is not None:
+            items["source_version"] = Item(Digest.of_struct("setting", step.cache.source_version), "setting", shown=step.cache.source_version)
+        return items
+
+
+_ENGINE_LIBRARIES = {"read": ("pandas", "pyarrow", "numpy"), "sql": ("duckdb", "pyarrow"), "python": ("pandas", "pyarrow", "numpy")}
+
+
+def _engine(step: Step) -> dict[str, Item]:
+    items = {}
+    for library in _ENGINE_LIBRARIES[step.kind]:
+        version = importlib.metadata.version(library)
+        items[library] = Item(Digest.of_struct("library", [library, version]), "library", shown=version)
+    python = ".".join(platform.python_version_tuple()[:2])
+    if step.kind == "python":
+        items["python"] = Item(Digest.of_struct("library", ["python", python]), "library", shown=python)
+    return items
+
+
+def _short(text: str, limit: int = 80) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def all_mistakes(definition: Definition, root: Path) -> list[Any]:
+    """Every mistake of a definition, in the file and in the code it names; an empty list if there is none."""
+    try:
+        identify(definition, root)
+    except DefinitionError as error:
+        return list(error.mistakes)
+    return []

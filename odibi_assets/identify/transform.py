@@ -1,0 +1,145 @@
+"""The function that a Python step names: where it is, which inputs it takes, and as what."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from odibi_assets.declare.definition import Definition
+from odibi_assets.declare.mistake import nearest
+from odibi_assets.declare.step import Step
+from odibi_assets.declare.yaml_source import Place
+
+PANDAS, ARROW = "pandas.DataFrame", "pyarrow.Table"
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A resolved function.
+
+    Attributes:
+        function: What is called.
+        inputs: Its positional parameters → the type each is handed.
+        params: Its keyword-only parameters.
+        required: Those of them without a default.
+        takes_any_param: It takes ``**params``.
+        context: The parameter that receives the step's context, if it has one.
+    """
+
+    function: Callable[..., Any]
+    inputs: Mapping[str, str]
+    params: tuple[str, ...]
+    required: frozenset[str]
+    takes_any_param: bool = False
+    context: str | None = None
+
+
+class BadReference(Exception):
+    """A reference that leads to no function; says what was found and what was expected."""
+
+    def __init__(self, found: str, expected: str, nearest: str | None = None) -> None:
+        super().__init__(f"found {found!r}, expected {expected}")
+        self.found, self.expected, self.nearest = found, expected, nearest
+
+
+def resolve(reference: str | Callable[..., Any]) -> Transform:
+    """Import the function behind ``module:function`` and read its signature.
+
+    Raises:
+        BadReference: There is no such module or function, or its parameters can't be bound.
+    """
+    function = reference if callable(reference) else _import(reference)
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError) as error:
+        raise BadReference(str(reference), f"a function with a signature ({error})") from error
+    annotations = _annotations(function)
+    inputs: dict[str, str] = {}
+    params, required, takes_any, context = [], set(), False, None
+    for name, parameter in signature.parameters.items():
+        if name == "context":
+            context = name
+        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            inputs[name] = _handed_as(name, annotations.get(name, parameter.annotation), str(reference))
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            params.append(name)
+            if parameter.default is parameter.empty:
+                required.add(name)
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            takes_any = True
+        else:
+            raise BadReference(f"*{name}", "named parameters: each positional one is an input, each keyword-only one a param")
+    return Transform(function, inputs, tuple(params), frozenset(required), takes_any, context)
+
+
+def _import(reference: str) -> Callable[..., Any]:
+    module_name, colon, name = reference.partition(":")
+    if not colon or not module_name or not name:
+        raise BadReference(reference, "module:function")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
+            raise BadReference(reference, f"an importable module (there is no module {error.name!r})") from error
+        raise BadReference(reference, f"a module that can be imported ({module_name} needs {error.name!r})") from error
+    except Exception as error:
+        raise BadReference(reference, f"a module that can be imported ({type(error).__name__}: {error})") from error
+    target: Any = module
+    for part in name.split("."):
+        if not hasattr(target, part):
+            names = [key for key, value in vars(target).items() if callable(value) and not key.startswith("_")]
+            close = difflib.get_close_matches(part, names, n=1, cutoff=0.5)
+            raise BadReference(reference, f"a function of {module_name}", f"{module_name}:{close[0]}" if close else None)
+        target = getattr(target, part)
+    if not callable(target):
+        raise BadReference(reference, f"a function, not a {type(target).__name__}")
+    return typing.cast("Callable[..., Any]", target)
+
+
+def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    with contextlib.suppress(Exception):  # a name that is imported for type checkers only
+        return typing.get_type_hints(inspect.unwrap(function))
+    return dict(getattr(inspect.unwrap(function), "__annotations__", {}))
+
+
+def _handed_as(name: str, annotation: Any, reference: str) -> str:
+    if annotation is inspect.Parameter.empty:
+        return PANDAS
+    text = annotation if isinstance(annotation, str) else f"{getattr(annotation, '__module__', '')}.{getattr(annotation, '__qualname__', annotation)}"
+    if text.endswith("DataFrame") and "polars" not in text and "spark" not in text:
+        return PANDAS
+    if text.startswith(("pyarrow", "pa.")) and text.endswith("Table") or text == "Table":
+        return ARROW
+    raise BadReference(f"{name}: {text} in {reference}", "pandas.DataFrame, pyarrow.Table or no annotation")
+
+
+def check_transform(definition: Definition, place: Place, step: Step) -> Transform | None:
+    """Resolve a step's function, noting what does not fit the step's inputs and params."""
+    if step.python is None:
+        return None
+    try:
+        transform = resolve(step.python)
+    except BadReference as error:
+        definition.mistake((*place, "python"), error.found, error.expected, error.nearest)
+        return None
+    name = step.python if isinstance(step.python, str) else step.python.__name__
+    bound = set(step.bindings)
+    for parameter in sorted(bound - set(transform.inputs)):
+        at = ("inputs", parameter) if isinstance(step.inputs, dict) else ("inputs", step.inputs.index(parameter))
+        expected = f"an input that {name} takes ({', '.join(transform.inputs) or 'none'})"
+        definition.mistake((*place, *at), parameter, expected, nearest(parameter, transform.inputs))
+    for parameter in sorted(set(transform.inputs) - bound):
+        definition.mistake((*place, "inputs"), f"no {parameter}", f"a step for each input of {name} ({', '.join(transform.inputs)})")
+    for parameter in sorted(set(step.params) - set(transform.params)):
+        if not transform.takes_any_param:
+            expected = f"a keyword-only parameter of {name} ({', '.join(transform.params) or 'none'})"
+            definition.mistake((*place, "params", parameter), parameter, expected, nearest(parameter, transform.params))
+    for parameter in sorted(transform.required - set(step.params)):
+        definition.mistake((*place, "params"), f"no {parameter}", f"a value for each required param of {name}")
+    return transform

@@ -1,0 +1,150 @@
+"""A witness vouches for an identity without importing anything: all that the imports rested on is unchanged.
+
+It is written after a pipeline was imported and identified (truth.md 5), and read before anything
+else: its room imports nothing heavy. Whatever does not hold costs an import, never a recompute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from odibi_assets.declare.project import Project
+from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.identity import PipelineIdentity
+from odibi_assets.identify.key import KEY_SCHEMA
+from odibi_assets.identify.observed_inputs import Observation
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Everything that a recorded identity rests on.
+
+    Attributes:
+        files: Path → digest of its bytes, or None for what was not there: the YAML and SQL files,
+            every loaded first-party module, pyproject.toml.
+        listings: First-party import folders → digest of their Python entries: a new file may shadow.
+        observed: What the imports were seen to read.
+    """
+
+    machine: str
+    files: Mapping[str, str | None]
+    listings: Mapping[str, str]
+    observed: tuple[Observation, ...]
+    path: str
+    identity: PipelineIdentity
+
+    def holds(self, project: Project) -> bool:
+        """Is all of it as it was?"""
+        return (
+            self.machine == machine_state()
+            and all(_file_state(project.root / name) == state for name, state in self.files.items())
+            and all(listing_state(project.root / name) == state for name, state in self.listings.items())
+            and all(observation.holds(project.root, SALT, project.env) for observation in self.observed)
+        )
+
+
+SALT = bytes(32)  # a witness never leaves its machine, and holds no value that an import did not show
+
+
+def load_witness(project: Project, reference: str, overrides: Mapping[str, Any]) -> Witness | None:
+    """The witness of a pipeline, if there is one and it holds."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, IndexError):
+        data = json.loads(_path(project, reference, overrides).read_text())
+        if data["v"] != _VERSION:
+            return None
+        witness = Witness(
+            data["machine"],
+            data["files"],
+            data["listings"],
+            tuple(Observation.from_json(observation) for observation in data["observed"]),
+            data["path"],
+            PipelineIdentity.from_json(data["identity"]),
+        )
+        return witness if witness.holds(project) else None
+    return None
+
+
+def save_witness(
+    project: Project,
+    reference: str,
+    overrides: Mapping[str, Any],
+    identity: PipelineIdentity,
+    *,
+    path: Path,
+    files: Iterable[Path],
+    observed: Iterable[Observation],
+) -> None:
+    """Write down what an identity rests on; a witness that can't be written costs time, nothing else."""
+    paths = {*files, path, project.root / "pyproject.toml"}
+    folders = {project.root, path.parent, *filter(None, [project.defs_folder])} | {file.parent for file in paths if file.suffix == ".py"}
+    data = {
+        "v": _VERSION,
+        "machine": machine_state(),
+        "files": {_name(project, file): _file_state(file) for file in sorted(paths)},
+        "listings": {_name(project, folder): listing_state(folder) for folder in sorted(folders)},
+        "observed": [observation.to_json() for observation in observed],
+        "path": str(path),
+        "identity": identity.to_json(),
+    }
+    target = _path(project, reference, overrides)
+    with contextlib.suppress(OSError):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(data))
+        os.replace(temporary, target)
+
+
+def forget_witness(project: Project, reference: str, overrides: Mapping[str, Any]) -> None:
+    """Remove a witness: its identity could not be confirmed."""
+    with contextlib.suppress(OSError):
+        _path(project, reference, overrides).unlink()
+
+
+def machine_state() -> str:
+    """Python, platform, our own code's version, the search path and every installed distribution."""
+    installed = []
+    for folder in sys.path:
+        with contextlib.suppress(OSError):
+            installed += [entry.name for entry in os.scandir(folder) if entry.name.endswith((".dist-info", ".pth", ".egg-link"))]
+    entries = [entry for entry in sys.path if "site-packages" in entry]
+    own = Digest.of_file(Path(__file__).with_name("key.py"))
+    return str(Digest.of_struct("machine", [KEY_SCHEMA, str(own), platform.python_version(), sys.platform, entries, sorted(installed)]))
+
+
+def listing_state(folder: Path) -> str:
+    """What a folder offers to an import: its Python files, packages and pipeline files."""
+    names = []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.name.endswith((".py", ".so", ".pyd", ".yaml", ".yml")):
+                names.append(entry.name)
+            elif entry.is_dir() and entry.name.isidentifier() and entry.name != "__pycache__":
+                if any(name.endswith((".py", ".yaml")) for name in os.listdir(entry.path)):
+                    names.append(entry.name + "/")
+    return str(Digest.of_struct("listing", sorted(names)))
+
+
+def _file_state(path: Path) -> str | None:
+    try:
+        return Digest.of_file(path).hex if path.stat().st_size else "empty"
+    except OSError:
+        return None
+
+
+def _name(project: Project, path: Path) -> str:
+    return str(path.relative_to(project.root)) if path.is_relative_to(project.root) else str(path)
+
+
+def _path(project: Project, reference: str, overrides: Mapping[str, Any]) -> Path:
+    name = Digest.of_struct("witness", [reference, json.dumps(overrides, sort_keys=True, default=repr)])
+    return project.local / "witness" / f"{name.hex[:32]}.json"

@@ -1,0 +1,41 @@
+"""Stored objects are canonical JSON with a version; what can't be read is told apart from what is not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from odibi_assets.errors import DamagedObject, UnknownLayout
+
+OBJECT_VERSION = 1
+
+
+def dump(data: Mapping[str, Any]) -> bytes:
+    """Bytes that are the same for the same value, with the version in front.
+
+    >>> dump({"b": 1, "a": None})
+    b'{"a":null,"b":1,"v":1}'
+    """
+    return json.dumps({**data, "v": OBJECT_VERSION}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def load(data: bytes, name: str) -> dict[str, Any]:
+    """Parse what ``dump`` wrote.
+
+    Raises:
+        DamagedObject: It is not JSON, or not an object.
+        UnknownLayout: Another version wrote it.
+    """
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise DamagedObject(f"The stored object {name!r} is not JSON ({error}): it is damaged.") from error
+    if not isinstance(found, dict):
+        raise DamagedObject(f"The stored object {name!r} is no JSON object: it is damaged.")
+    if found.get("v") != OBJECT_VERSION:
+        raise UnknownLayout(
+            f"The stored object {name!r} has version {found.get('v')!r}, expected {OBJECT_VERSION}: "
+            "another version of odibi-assets wrote it. Use that version, or another store."
+        )
+    return found

@@ -1,0 +1,173 @@
+"""A store in a folder: temporary file and rename for every write, a lock where something is compared."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from odibi_assets.errors import StoreError
+from odibi_assets.keep.store import checked_name
+
+_TEMPORARY = "tmp"
+
+
+class FolderStore:
+    """Objects as files below one folder.
+
+    Small objects (results, snapshots, heads, runs) are fsynced with their folder. Blobs, which come
+    through ``put_file``, are not: they are verified on read, so that a power cut costs the last
+    seconds and never gives wrong data.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def name(self) -> str:
+        return str(self.root)
+
+    def get(self, name: str) -> bytes | None:
+        with self._reported("read", name):
+            try:
+                return self._path(name).read_bytes()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
+
+    def size(self, name: str) -> int | None:
+        with self._reported("look up", name):
+            try:
+                return self._path(name).stat().st_size
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def put(self, name: str, data: bytes) -> None:
+        with self._reported("write", name), self._written(name, data) as (temporary, path):
+            os.replace(temporary, path)
+
+    def create(self, name: str, data: bytes) -> bool:
+        with self._reported("create", name), self._written(name, data) as (temporary, path):
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
+                    raise
+                return self._create_under_lock(temporary, path)
+            return True
+
+    def _create_under_lock(self, temporary: Path, path: Path) -> bool:
+        """For file systems without hard links."""
+        with self._locked(path):
+            if path.exists():
+                return False
+            os.replace(temporary, path)
+            return True
+
+    def swap(self, name: str, expected: bytes | None, data: bytes) -> bool:
+        path = self._path(name)
+        with self._reported("swap", name), self._locked(path):
+            try:
+                found: bytes | None = path.read_bytes()
+            except FileNotFoundError:
+                found = None
+            if found != expected:
+                return False
+            with self._written(name, data) as (temporary, target):
+                os.replace(temporary, target)
+            return True
+
+    def put_file(self, name: str, source: Path) -> None:
+        path = self._path(name)
+        with self._reported("write", name):
+            if path.exists():
+                source.unlink(missing_ok=True)
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.replace(source, path)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                near = self.temporary()
+                shutil.copyfile(source, near)
+                os.replace(near, path)
+                source.unlink(missing_ok=True)
+
+    def fetch(self, name: str) -> Path | None:
+        path = self._path(name)
+        return path if path.is_file() else None
+
+    def list(self, prefix: str) -> Iterator[str]:
+        folder = self.root / checked_name(prefix.rstrip("/"))
+        with self._reported("list", prefix):
+            found = []
+            for parent, folders, files in os.walk(folder):
+                folders[:] = [name for name in folders if name != ".locks"]
+                found += [os.path.join(parent, name) for name in files]
+        yield from sorted(os.path.relpath(path, self.root).replace(os.sep, "/") for path in found)
+
+    def delete(self, name: str) -> None:
+        with self._reported("delete", name):
+            self._path(name).unlink(missing_ok=True)
+
+    def temporary(self) -> Path:
+        folder = self.root / _TEMPORARY
+        with self._reported("write", _TEMPORARY):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{os.getpid()}-{uuid.uuid4().hex}"
+
+    def _path(self, name: str) -> Path:
+        return self.root / checked_name(name)
+
+    @contextlib.contextmanager
+    def _written(self, name: str, data: bytes) -> Iterator[tuple[Path, Path]]:
+        """A durable temporary file beside the target, to be renamed or linked into place."""
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.temporary()
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield temporary, path
+            _fsync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
+        """Exclusive among processes and threads; released by the kernel if its holder dies."""
+        folder = path.parent / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / path.name, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _reported(self, action: str, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"Could not {action} {name!r} in the store {self.name}: {error.strerror or error}. "
+                "Check that the folder exists, is writable and has room."
+            ) from error
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,189 @@
+"""A frame as it is kept: settled to what Parquet gives back, frozen, versioned.
+
+What is handed on is what the store gives back (truth.md 3.3), so a value is settled before anyone
+else sees it: by rules for the types that are known to come back equal, by writing and reading
+where that is not known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from odibi_assets.errors import NotStorable
+from odibi_assets.identify.frame_version import FrameVersion, frame_version
+
+# A list's values keep the name that Arrow gives them, so that nested types come back as they are.
+_OPTIONS: dict[str, Any] = {"compression": "zstd", "use_compliant_nested_type": False}
+_UNNAMED_INDEX = "__index_level_"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A settled table.
+
+    Attributes:
+        table: Nobody else holds its memory for writing.
+        version: Digest of the whole and of each column.
+        changes: Type changes that settling made, each as a sentence.
+    """
+
+    table: pa.Table
+    version: FrameVersion
+    changes: tuple[str, ...]
+
+
+def settle(table: pa.Table, *, shared: bool) -> Frame:
+    """Bring a table to the form in which it is kept.
+
+    Args:
+        shared: Somebody may still write to its memory; it is copied.
+
+    Raises:
+        NotStorable: A column would not come back as it is; the message names it.
+    """
+    changes: list[str] = []
+    columns, fields = [], []
+    for i, field in enumerate(table.schema):
+        column = _settled_column(table.column(i), field.name, changes)
+        columns.append(column)
+        fields.append(pa.field(field.name, column.type))
+    duplicates = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if duplicates:
+        raise NotStorable(f"The column {duplicates[0]!r} stands twice in the result. Rename one of the two before returning it.")
+    settled = pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=_pandas_metadata(table)))
+    if shared:
+        settled = _copied(settled)
+    version = frame_version(settled)
+    _verify(settled, version)
+    return Frame(settled, version, tuple(changes))
+
+
+def write(table: pa.Table, path: Path) -> None:
+    """Write a settled table as one Parquet file."""
+    pq.write_table(table, path, **_OPTIONS)
+
+
+def read(path: Path) -> pa.Table:
+    """Read what ``write`` wrote."""
+    return pq.ParquetFile(path, memory_map=True).read()
+
+
+def without_unnamed_index(table: pa.Table) -> pa.Table:
+    """The table as SQL and people see it: pandas' unnamed index is no data."""
+    names = [name for name in table.column_names if not name.startswith(_UNNAMED_INDEX)]
+    return (table if len(names) == table.num_columns else table.select(names)).replace_schema_metadata(None)
+
+
+_KEPT: tuple[Callable[[Any], bool], ...] = (
+    pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string, pa.types.is_large_string,
+    pa.types.is_binary, pa.types.is_large_binary, pa.types.is_date32, pa.types.is_decimal128, pa.types.is_null,
+)  # fmt: skip
+
+
+def _comes_back_equal(kind: pa.DataType) -> bool:
+    """Is a type known to survive Parquet, so that writing and reading need not prove it?"""
+    if pa.types.is_timestamp(kind):
+        return str(kind.unit) != "s"
+    return any(test(kind) for test in _KEPT)
+
+
+def _settled_column(column: pa.ChunkedArray, name: str, changes: list[str]) -> pa.ChunkedArray:
+    kind = column.type
+    target = _settled_type(kind)
+    if target == kind:
+        return column
+    try:
+        settled = column.cast(target)
+    except pa.ArrowInvalid as error:
+        raise NotStorable(f"The column {name!r} of type {kind} can't be kept: as {target} values would change ({error}).") from error
+    changes.append(f"{name}: {kind} became {target}")
+    return settled
+
+
+def _settled_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind) and kind.unit == "s":
+        return pa.timestamp("ms", tz=kind.tz)
+    if pa.types.is_time32(kind) and kind.unit == "s":
+        return pa.time32("ms")
+    if pa.types.is_dictionary(kind):
+        if not (pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type)):
+            return kind.value_type
+        return pa.dictionary(pa.int32(), pa.string(), ordered=kind.ordered)
+    if pa.types.is_date64(kind):
+        return pa.timestamp("ms")
+    if str(kind) == "string_view":
+        return pa.string()
+    if str(kind) == "binary_view":
+        return pa.binary()
+    return kind
+
+
+def _copied(table: pa.Table) -> pa.Table:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    with pa.ipc.open_stream(sink.getvalue()) as reader:
+        return reader.read_all()
+
+
+def _verify(table: pa.Table, version: FrameVersion) -> None:
+    """Write and read the columns whose types are not known to come back, and compare."""
+    doubtful = [field.name for field in table.schema if not _comes_back_equal(field.type)]
+    for name in doubtful:
+        one = table.select([name]).replace_schema_metadata(None)
+        sink = pa.BufferOutputStream()
+        try:
+            pq.write_table(one, sink, **_OPTIONS)
+            back = pq.ParquetFile(pa.BufferReader(sink.getvalue())).read()
+            equal = back.schema.field(0).type == one.schema.field(0).type and frame_version(back).columns[name] == version.columns[name]
+        except (pa.ArrowException, TypeError) as error:
+            raise NotStorable(
+                f"The column {name!r} of type {one.schema.field(0).type} can't be written to Parquet ({error}). "
+                "Convert it to a number, text, time, list or struct before returning it."
+            ) from error
+        if not equal:
+            raise NotStorable(
+                f"The column {name!r} of type {one.schema.field(0).type} comes back from Parquet as "
+                f"{back.schema.field(0).type} with other values. Convert it before returning it."
+            )
+
+
+def _pandas_metadata(table: pa.Table) -> dict[bytes, bytes] | None:
+    """What pandas needs to restore an index or an extension type; None where the defaults do.
+
+    Versions of writers are dropped: they would make equal frames differ.
+    """
+    raw = (table.schema.metadata or {}).get(b"pandas")
+    if raw is None:
+        return None
+    found = json.loads(raw)
+    plain_index = _is_plain_index(found["index_columns"], table.num_rows)
+    plain_names = all(entry.get("name") is None and entry.get("pandas_type") in ("unicode", "empty") for entry in found["column_indexes"])
+    plain_types = not any(_is_extension(column) for column in found["columns"])
+    if plain_index and plain_names and plain_types:
+        return None
+    kept = {
+        "index_columns": found["index_columns"],
+        "column_indexes": found["column_indexes"],
+        "columns": found["columns"],
+        "pandas_version": "2",
+    }
+    return {b"pandas": json.dumps(kept, sort_keys=True).encode()}
+
+
+def _is_plain_index(index_columns: list[Any], row_count: int) -> bool:
+    return index_columns == [{"kind": "range", "name": None, "start": 0, "stop": row_count, "step": 1}]
+
+
+def _is_extension(column: dict[str, Any]) -> bool:
+    """Is a pandas dtype one that Arrow's type alone would not bring back?"""
+    name = str(column["numpy_type"])
+    plain = ("int", "uint", "float", "bool", "object", "datetime64", "timedelta64", "category", "str", "bytes")
+    return not name.startswith(plain) or name in ("string", "boolean") or name.startswith("string[")

@@ -1,0 +1,175 @@
+"""A result is the immutable record of one computed key: what came out, when, and how to tell it still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.item import Item
+from odibi_assets.identify.key import Key
+from odibi_assets.identify.observed_inputs import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A stored file: the digest that names it, and its size."""
+
+    digest: Digest
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a step.
+
+    Attributes:
+        version: Identity of the content: Dagster's data version.
+        blobs: Its files, in order.
+        memory_bytes: Size in Arrow's memory, for a frame.
+        row_count: Rows, for a frame.
+        schema: Column → type, for a frame.
+        columns: Column → digest, for a frame; for reasons, not for identity.
+        changes: Type changes that keeping it made, each as a sentence.
+    """
+
+    version: Digest
+    format: str
+    blobs: tuple[Blob, ...]
+    row_count: int | None = None
+    memory_bytes: int | None = None
+    schema: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, Digest] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(blob.size_bytes for blob in self.blobs)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": str(self.version),
+            "format": self.format,
+            "blobs": [[str(blob.digest), blob.size_bytes] for blob in self.blobs],
+            "row_count": self.row_count,
+            "memory_bytes": self.memory_bytes,
+            "schema": [list(column) for column in self.schema.items()],
+            "columns": {name: str(digest) for name, digest in self.columns.items()},
+            "changes": list(self.changes),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Output:
+        return cls(
+            Digest.parse(data["version"]),
+            data["format"],
+            tuple(Blob(Digest.parse(digest), size) for digest, size in data["blobs"]),
+            data["row_count"],
+            data["memory_bytes"],
+            dict(data["schema"]),
+            {name: Digest.parse(digest) for name, digest in data["columns"].items()},
+            tuple(data["changes"]),
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """The record of one computation.
+
+    Attributes:
+        key: Its components, kept readable, so that a later run can say what changed.
+        outputs: Output name → what came out.
+        generation: Counts the records of one key, from 1; the highest unrevoked counts.
+        trace: What the step was seen to read; a hit needs all of it to hold.
+        obstacles: What it did that makes it non-reusable, as found while it ran: (kind, text).
+        produced_at: ISO 8601, UTC.
+        seconds: Duration of the computation, without reading inputs and committing.
+        nondeterministic: The same key has had another version before.
+        expires_at: ISO 8601, UTC, for a step that declares ``ttl``.
+    """
+
+    pipeline: str
+    key: Key
+    outputs: Mapping[str, Output]
+    produced_at: str
+    run_id: str
+    seconds: float
+    reason: str = ""
+    generation: int = 1
+    trace: tuple[Observation, ...] = ()
+    obstacles: tuple[tuple[str, str], ...] = ()
+    nondeterministic: bool = False
+    expires_at: str | None = None
+
+    @property
+    def output(self) -> Output:
+        """The only output of a step that declares none."""
+        return self.outputs["result"]
+
+    @property
+    def reference(self) -> ResultReference:
+        return ResultReference(self.key.digest(), self.generation, self.output.version, self.output.row_count)
+
+    def with_generation(self, generation: int, *, nondeterministic: bool) -> Result:
+        return replace(self, generation=generation, nondeterministic=nondeterministic)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "pipeline": self.pipeline,
+            "key": self.key.to_json(),
+            "outputs": {name: output.to_json() for name, output in self.outputs.items()},
+            "produced_at": self.produced_at,
+            "run_id": self.run_id,
+            "seconds": self.seconds,
+            "reason": self.reason,
+            "generation": self.generation,
+            "trace": [observation.to_json() for observation in self.trace],
+            "obstacles": [list(obstacle) for obstacle in self.obstacles],
+            "nondeterministic": self.nondeterministic,
+            "expires_at": self.expires_at,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Result:
+        return cls(
+            pipeline=data["pipeline"],
+            key=Key.from_json(data["key"]),
+            outputs={name: Output.from_json(output) for name, output in data["outputs"].items()},
+            produced_at=data["produced_at"],
+            run_id=data["run_id"],
+            seconds=data["seconds"],
+            reason=data["reason"],
+            generation=data["generation"],
+            trace=tuple(Observation.from_json(observation) for observation in data["trace"]),
+            obstacles=tuple((kind, text) for kind, text in data["obstacles"]),
+            nondeterministic=data["nondeterministic"],
+            expires_at=data["expires_at"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResultReference:
+    """Names one result: its key and generation; the version is repeated to spare a look."""
+
+    key: Digest
+    generation: int
+    version: Digest
+    row_count: int | None = None
+
+    def to_json(self) -> list[Any]:
+        return [str(self.key), self.generation, str(self.version), self.row_count]
+
+    @classmethod
+    def from_json(cls, data: list[Any]) -> ResultReference:
+        return cls(Digest.parse(data[0]), data[1], Digest.parse(data[2]), data[3])
+
+
+def binding_item(step: str, handed_as: str, reference: ResultReference, columns: Mapping[str, Digest] | None = None) -> Item:
+    """The part of a key that says which version a parameter is handed, and as what."""
+    rows = "" if reference.row_count is None else f", {reference.row_count} rows"
+    detail: dict[str, Any] = {"step": step, "version": str(reference.version), "row_count": reference.row_count}
+    if columns:
+        detail["columns"] = {name: digest.hex[:16] for name, digest in columns.items()}
+    digest = Digest.of_struct("binding", [reference.version, handed_as])
+    return Item(digest, "input", shown=f"{step}{rows}", detail=detail)

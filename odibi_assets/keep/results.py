@@ -1,0 +1,218 @@
+"""The results in a store: found by key, created once, verified when read."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from odibi_assets.errors import DamagedObject, OdibiAssetsError, StoreError, UnknownLayout, UsageError
+from odibi_assets.identify.digest import Digest
+from odibi_assets.keep import canonical_json
+from odibi_assets.keep.folder_store import FolderStore
+from odibi_assets.keep.result import Blob, Result, ResultReference
+from odibi_assets.keep.store import Store
+
+LAYOUT_VERSION = 1
+_log = logging.getLogger(__name__)
+
+
+class Results:
+    """Blobs and results of one store.
+
+    Raises:
+        UnknownLayout: Another version of odibi-assets laid the store out.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        found = store.get("format.json")
+        if found is None:
+            new = {"layout": LAYOUT_VERSION, "store_id": secrets.token_hex(16), "salt": secrets.token_hex(32)}
+            store.create("format.json", canonical_json.dump(new))
+            found = store.get("format.json") or b""
+        self.format = canonical_json.load(found, "format.json")
+        if self.format.get("layout") != LAYOUT_VERSION:
+            raise UnknownLayout(
+                f"The store {store.name} has layout {self.format.get('layout')!r}, expected {LAYOUT_VERSION}. "
+                "Use the version of odibi-assets that wrote it, or another store."
+            )
+
+    @property
+    def store_id(self) -> str:
+        return str(self.format["store_id"])
+
+    @property
+    def salt(self) -> bytes:
+        return bytes.fromhex(self.format["salt"])
+
+    def candidates(self, key: Digest) -> Iterator[Result]:
+        """The unrevoked results of a key whose record can be read, newest generation first.
+
+        A key has several where steps read what they did not declare: each with the trace it had.
+        """
+        for generation in sorted(self.generations(key), reverse=True):
+            result = self._read(key, generation)
+            if result is not None and not self.is_revoked(key, generation):
+                yield result
+
+    def generations(self, key: Digest) -> list[int]:
+        folder = f"results/{key.hex[:2]}/{key.hex}"
+        return [int(name.rpartition("/")[2]) for name in self.store.list(folder) if name.rpartition("/")[2].isdigit()]
+
+    def get(self, reference: ResultReference) -> Result | None:
+        """The result that a reference names; None if its record is gone or unreadable."""
+        return self._read(reference.key, reference.generation)
+
+    def is_revoked(self, key: Digest, generation: int) -> bool:
+        return self.store.size(f"revoked/{key.hex}/{generation}") is not None
+
+    def is_whole(self, result: Result) -> bool:
+        """Is every blob there, with its size?"""
+        return all(self.store.size(_blob_name(blob.digest)) == blob.size_bytes for output in result.outputs.values() for blob in output.blobs)
+
+    def put_blob(self, source: Path) -> Blob:
+        """Move a finished local file into the store, named by the digest of its bytes."""
+        digest, size = Digest.of_file(source), source.stat().st_size
+        name = _blob_name(digest)
+        if self.store.size(name) not in (None, size):
+            self._set_aside(name)
+        self.store.put_file(name, source)
+        return Blob(digest, size)
+
+    def open_blob(self, blob: Blob) -> Path:
+        """A local file with a blob's bytes, verified.
+
+        Raises:
+            DamagedObject: It is missing, or its bytes do not hash to its name; a damaged one is moved aside.
+        """
+        name = _blob_name(blob.digest)
+        path = self.store.fetch(name)
+        if path is None:
+            raise DamagedObject(f"The stored object {name!r} is missing in the store {self.store.name}; its step will run again.")
+        found = Digest.of_file(path)
+        if found != blob.digest:
+            self._set_aside(name)
+            raise DamagedObject(
+                f"The stored bytes of {blob.digest.hex[:12]}… in the store {self.store.name} hash to {found.hex[:12]}…: "
+                "the object is damaged. It was moved aside and its step will run again."
+            )
+        return path
+
+    def commit(self, result: Result, *, replace: bool = False) -> Result:
+        """Record a result whose blobs are stored; returns the record that counts.
+
+        The first result of a key wins, and whoever comes second adopts it, unless that one is
+        damaged or ``replace`` asks for a new generation because it no longer holds. An equal one is
+        adopted even then. One that differs though nothing it depends on does is ``nondeterministic``.
+        """
+        key = result.key.digest()
+        while True:
+            present = next(self.candidates(key), None)
+            same = present is not None and _content(present) == _content(result)
+            if present is not None and self.is_whole(present) and (same or not replace):
+                return present
+            unexplained = present is not None and _is_unexplained(present, result)
+            generation = max(self.generations(key), default=0) + 1
+            new = result.with_generation(generation, nondeterministic=unexplained)
+            if self.store.create(_result_name(key, generation), canonical_json.dump(new.to_json())):
+                return new
+
+    def revoke(self, key: Digest, generation: int) -> None:
+        """Take a result out of use for good."""
+        self.store.create(f"revoked/{key.hex}/{generation}", canonical_json.dump({}))
+
+    def all(self) -> Iterator[Result]:
+        """Every readable result, in the order of keys and generations."""
+        for name in self.store.list("results"):
+            with contextlib.suppress(ValueError):
+                _, _, key, generation = name.split("/")
+                result = self._read(Digest(key), int(generation))
+                if result is not None:
+                    yield result
+
+    def damage(self) -> Iterator[str]:
+        """Check everything: one sentence for each object that is not what its name says.
+
+        Damaged blobs are moved aside, so that their steps run again.
+        """
+        for name in self.store.list("blobs"):
+            path = self.store.fetch(name)
+            if path is not None and Digest.of_file(path).hex != name.rpartition("/")[2]:
+                self._set_aside(name)
+                yield f"{name}: the bytes do not hash to the name; moved aside, its step will run again"
+        for name in self.store.list("results"):
+            try:
+                result = Result.from_json(canonical_json.load(self.store.get(name) or b"", name))
+            except (OdibiAssetsError, KeyError, ValueError, TypeError) as error:
+                yield f"{name}: {error}; counts as a miss"
+                continue
+            if result.key.digest().hex != name.split("/")[2]:
+                yield f"{name}: the record is of another key; counts as a miss"
+            elif not self.is_whole(result):
+                yield f"{name}: a blob of step {result.key.step!r} is missing or has another size; the step will run again"
+
+    def _read(self, key: Digest, generation: int) -> Result | None:
+        name = _result_name(key, generation)
+        data = self.store.get(name)
+        if data is None:
+            return None
+        try:
+            result = Result.from_json(canonical_json.load(data, name))
+        except (OdibiAssetsError, KeyError, ValueError, TypeError) as error:
+            _log.warning("Stored result %s can't be read and counts as a miss: %s", name, error)
+            return None
+        return result if result.key.digest() == key and result.generation == generation else None
+
+    def _set_aside(self, name: str) -> None:
+        path = self.store.fetch(name)
+        if path is not None:
+            with contextlib.suppress(StoreError, OSError):
+                path.rename(self.store.temporary().with_suffix(".damaged"))
+        self.store.delete(name)
+
+
+def open_results(root: Path) -> Results:
+    """The results of a folder store, which is created when missing.
+
+    Raises:
+        UsageError: The path is a file.
+    """
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"The store {root} is a file: expected a folder.")
+    return Results(FolderStore(root))
+
+
+def _content(result: Result) -> object:
+    return {name: output.version for name, output in result.outputs.items()}, result.trace, result.expires_at
+
+
+def _is_unexplained(present: Result, new: Result) -> bool:
+    """Has the same key another version, with no difference in what the step read to explain it?"""
+    versions = [{name: output.version for name, output in result.outputs.items()} for result in (present, new)]
+    return versions[0] != versions[1] and present.trace == new.trace and not new.obstacles and not present.obstacles
+
+
+def _result_name(key: Digest, generation: int) -> str:
+    return f"results/{key.hex[:2]}/{key.hex}/{generation}"
+
+
+def _blob_name(digest: Digest) -> str:
+    return f"blobs/{digest.hex[:2]}/{digest.hex}"
+
+
+def readable_size(size_bytes: int) -> str:
+    """
+    >>> readable_size(1536)
+    '1.5 kB'
+    """
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TB"
+
+

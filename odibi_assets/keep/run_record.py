@@ -1,0 +1,209 @@
+"""The records of runs: what was planned, and what became of each step.
+
+One small object per step, so that whoever finishes a layer can tell, and so that a re-execution
+knows what the run before it produced. All runs that re-execute one another share a folder, named
+by the first of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from odibi_assets.errors import DamagedObject
+from odibi_assets.keep import canonical_json
+from odibi_assets.keep.result import ResultReference
+from odibi_assets.keep.store import Store
+
+FINISHED = frozenset({"computed", "cached"})
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """What a run set out to do.
+
+    Attributes:
+        steps: The steps of the plan, in order → their layer.
+        hits: Steps of the plan that were reused before the run began, and are not in Dagster's run.
+        overrides: What ``--set`` changed.
+    """
+
+    run_id: str
+    root_run_id: str
+    parent_run_id: str | None
+    pipeline: str
+    environment: str
+    store_id: str
+    started_at: str
+    steps: Mapping[str, str]
+    hits: Mapping[str, ResultReference] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        data = asdict(self)
+        data["steps"] = [list(step) for step in self.steps.items()]
+        data["hits"] = {name: reference.to_json() for name, reference in self.hits.items()}
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunStart:
+        fields = {name: data[name] for name in cls.__dataclass_fields__}
+        fields["steps"] = {step: layer for step, layer in data["steps"]}
+        fields["hits"] = {name: ResultReference.from_json(reference) for name, reference in data["hits"].items()}
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What became of one step in one run.
+
+    Attributes:
+        outcome: ``computed``, ``cached``, ``failed`` or ``skipped``.
+        seconds: Of the last attempt.
+    """
+
+    step: str
+    outcome: str
+    seconds: float
+    attempts: int
+    reason: str = ""
+    error: str | None = None
+    reference: ResultReference | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        data["reference"] = self.reference.to_json() if self.reference else None
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StepRecord:
+        fields = {name: data[name] for name in cls.__dataclass_fields__}
+        if fields["reference"] is not None:
+            fields["reference"] = ResultReference.from_json(fields["reference"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """How a run ended: ``success``, ``failed`` or ``canceled``."""
+
+    status: str
+    seconds: float
+    snapshot: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything recorded of one run."""
+
+    start: RunStart
+    records: Mapping[str, StepRecord]
+    end: RunEnd | None
+
+    @property
+    def status(self) -> str | None:
+        """How it ended, as far as the records tell; None while that is open."""
+        if self.end is not None:
+            return self.end.status
+        outcomes = {record.outcome for record in self.records.values()}
+        if "failed" in outcomes:
+            return "failed"
+        return "success" if set(self.start.steps) <= self.finished.keys() else None
+
+    @property
+    def finished(self) -> Mapping[str, ResultReference]:
+        """Steps with a result in this run, the reused ones included."""
+        found = dict(self.start.hits)
+        for name, record in self.records.items():
+            if record.outcome in FINISHED and record.reference is not None:
+                found[name] = record.reference
+        return found
+
+
+class Runs:
+    """The run records of one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def begin(self, start: RunStart) -> RunStart:
+        """Record a run's plan, once; returns the one that counts."""
+        name = f"{_folder(start.root_run_id, start.run_id)}/start"
+        self.store.create(name, canonical_json.dump(start.to_json()))
+        return self.start(start.root_run_id, start.run_id) or start
+
+    def start(self, root_run_id: str, run_id: str) -> RunStart | None:
+        data = self._load(f"{_folder(root_run_id, run_id)}/start")
+        return RunStart.from_json(data) if data is not None else None
+
+    def note(self, root_run_id: str, run_id: str, record: StepRecord) -> None:
+        """Record what became of a step; a later attempt takes the place of an earlier one."""
+        self.store.put(f"{_folder(root_run_id, run_id)}/steps/{record.step}", canonical_json.dump(record.to_json()))
+
+    def finish(self, root_run_id: str, run_id: str, end: RunEnd) -> None:
+        self.store.put(f"{_folder(root_run_id, run_id)}/end", canonical_json.dump(asdict(end)))
+
+    def record(self, root_run_id: str, run_id: str, step: str) -> StepRecord | None:
+        data = self._load(f"{_folder(root_run_id, run_id)}/steps/{step}")
+        return StepRecord.from_json(data) if data is not None else None
+
+    def get(self, root_run_id: str, run_id: str) -> Run | None:
+        """Everything recorded of a run; None if there is nothing."""
+        start = self.start(root_run_id, run_id)
+        if start is None:
+            return None
+        records = {}
+        for name in self.store.list(f"{_folder(root_run_id, run_id)}/steps"):
+            data = self._load(name)
+            if data is not None:
+                record = StepRecord.from_json(data)
+                records[record.step] = record
+        end = self._load(f"{_folder(root_run_id, run_id)}/end")
+        return Run(start, records, RunEnd(end["status"], end["seconds"], end["snapshot"]) if end else None)
+
+    def find(self, run_id: str) -> Run | None:
+        """The run with an id, or with a unique beginning of one."""
+        matches = {(root, run) for root, run in self._ids() if run.startswith(run_id)}
+        if len(matches) != 1:
+            matches = {pair for pair in matches if pair[1] == run_id}
+        return self.get(*matches.pop()) if len(matches) == 1 else None
+
+    def of_pipeline(self, pipeline: str, environment: str) -> list[Run]:
+        """The runs of a pipeline in an environment, newest first."""
+        runs = [self.get(root, run) for root, run in self._ids()]
+        own = [run for run in runs if run and run.start.pipeline == pipeline and run.start.environment == environment]
+        return sorted(own, key=lambda run: run.start.started_at, reverse=True)
+
+    def chain(self, root_run_id: str, run_id: str) -> Iterator[Run]:
+        """A run, the run it re-executes, and so on."""
+        current: str | None = run_id
+        seen: set[str] = set()
+        while current is not None and current not in seen:
+            seen.add(current)
+            run = self.get(root_run_id, current)
+            if run is None:
+                return
+            yield run
+            current = run.start.parent_run_id
+
+    def _ids(self) -> Iterator[tuple[str, str]]:
+        for name in self.store.list("runs"):
+            parts = name.split("/")
+            if parts[-1] == "start" and len(parts) == 4:
+                yield parts[1], parts[2]
+
+    def _load(self, name: str) -> dict[str, Any] | None:
+        data = self.store.get(name)
+        if data is None:
+            return None
+        with contextlib.suppress(DamagedObject):
+            return canonical_json.load(data, name)
+        return None
+
+
+def _folder(root_run_id: str, run_id: str) -> str:
+    return f"runs/{root_run_id}/{run_id}"
+
+

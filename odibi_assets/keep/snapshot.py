@@ -1,0 +1,171 @@
+"""A snapshot says what is current for one pipeline in one environment; the head names the newest.
+
+Snapshots are immutable and have a parent, so the history of a pipeline is a log of them, as
+git's is of commits. Steps beyond a few lie in subtrees named by content, so that publishing one
+step of a thousand rewrites little. Only the head moves, by compare-and-swap.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from odibi_assets.errors import DamagedObject, OdibiAssetsError, StoreError
+from odibi_assets.identify.digest import Digest
+from odibi_assets.keep import canonical_json
+from odibi_assets.keep.result import ResultReference
+from odibi_assets.keep.store import Store
+
+_log = logging.getLogger(__name__)
+_MOST_INLINE = 64
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is current: step → result.
+
+    Attributes:
+        id: Digest of its content.
+        sequence: Counts the snapshots of a line, from 1.
+        published_at: ISO 8601, UTC.
+    """
+
+    id: Digest
+    parent: Digest | None
+    sequence: int
+    run_id: str | None
+    published_at: str
+    steps: Mapping[str, ResultReference]
+
+
+class Snapshots:
+    """The line of snapshots of one pipeline in one environment."""
+
+    def __init__(self, store: Store, environment: str, pipeline: str) -> None:
+        self.store, self.environment, self.pipeline = store, environment, pipeline
+        self.head_name = f"heads/{environment}/{pipeline}"
+
+    def current(self) -> Snapshot | None:
+        """The snapshot that readers see; None before the first."""
+        return self._current()[1]
+
+    def publish(self, steps: Mapping[str, ResultReference], *, run_id: str | None, at: str, keep_only: frozenset[str] | None = None) -> Snapshot:
+        """Make results current, merged into what is current; nothing moves if they are already.
+
+        Args:
+            keep_only: Names of the pipeline's steps; what is current for others is dropped.
+        """
+        while True:
+            head, present = self._current()
+            kept = {} if present is None else dict(present.steps)
+            if keep_only is not None:
+                kept = {name: reference for name, reference in kept.items() if name in keep_only}
+            merged = {**kept, **steps}
+            if present is not None and merged == dict(present.steps):
+                return present
+            sequence = 1 if present is None else present.sequence + 1
+            snapshot = self._write(merged, present, sequence, run_id, at)
+            if self.store.swap(self.head_name, head, canonical_json.dump({"snapshot": str(snapshot.id)})):
+                return snapshot
+
+    def get(self, id: Digest) -> Snapshot:
+        """The snapshot with an id.
+
+        Raises:
+            DamagedObject: It, or a part of it, is missing or damaged.
+        """
+        data = self._object(id)
+        steps: dict[str, Any] = dict(data["steps"])
+        for part in data["parts"]:
+            steps.update(self._object(Digest.parse(part))["steps"])
+        return Snapshot(
+            id,
+            Digest.parse(data["parent"]) if data["parent"] else None,
+            data["sequence"],
+            data["run_id"],
+            data["published_at"],
+            {name: ResultReference.from_json(reference) for name, reference in sorted(steps.items())},
+        )
+
+    def history(self) -> Iterator[Snapshot]:
+        """The current snapshot, its parent, and so on."""
+        snapshot = self.current()
+        while snapshot is not None:
+            yield snapshot
+            try:
+                snapshot = self.get(snapshot.parent) if snapshot.parent else None
+            except StoreError as error:
+                _log.warning("The history of %s ends early: %s", self.pipeline, error)
+                return
+
+    def _current(self) -> tuple[bytes | None, Snapshot | None]:
+        head = self.store.get(self.head_name)
+        if head is None:
+            return None, None
+        try:
+            return head, self.get(Digest.parse(canonical_json.load(head, self.head_name)["snapshot"]))
+        except (OdibiAssetsError, KeyError, ValueError, TypeError) as error:
+            _log.warning("The head of %s is damaged (%s); using the newest snapshot that can be read.", self.pipeline, error)
+            return head, self._newest()
+
+    def _newest(self) -> Snapshot | None:
+        newest = None
+        for name in self.store.list(f"snapshots/{self.pipeline}"):
+            try:
+                data = canonical_json.load(self.store.get(name) or b"", name)
+                if data.get("environment") != self.environment:
+                    continue
+                found = self.get(Digest(name.rpartition("/")[2]))
+            except (OdibiAssetsError, KeyError, ValueError, TypeError):
+                continue
+            if newest is None or found.sequence > newest.sequence:
+                newest = found
+        return newest
+
+    def _write(self, steps: Mapping[str, ResultReference], parent: Snapshot | None, sequence: int, run_id: str | None, at: str) -> Snapshot:
+        entries = {name: reference.to_json() for name, reference in sorted(steps.items())}
+        parts: list[str] = []
+        if len(entries) > _MOST_INLINE:
+            parts = [str(self._put({"steps": part})) for part in _parts(entries)]
+            entries = {}
+        data = {
+            "environment": self.environment,
+            "pipeline": self.pipeline,
+            "parent": str(parent.id) if parent else None,
+            "sequence": sequence,
+            "run_id": run_id,
+            "published_at": at,
+            "steps": entries,
+            "parts": parts,
+        }
+        return Snapshot(self._put(data), parent.id if parent else None, sequence, run_id, at, steps)
+
+    def _put(self, data: Mapping[str, Any]) -> Digest:
+        encoded = canonical_json.dump(data)
+        digest = Digest.of_bytes(encoded)
+        self.store.create(self._name(digest), encoded)
+        return digest
+
+    def _object(self, id: Digest) -> dict[str, Any]:
+        name = self._name(id)
+        data = self.store.get(name)
+        if data is None or Digest.of_bytes(data) != id:
+            state = "missing" if data is None else "damaged"
+            raise DamagedObject(f"The stored object {name!r} is {state} in the store {self.store.name}.")
+        return canonical_json.load(data, name)
+
+    def _name(self, id: Digest) -> str:
+        return f"snapshots/{self.pipeline}/{id.hex}"
+
+
+def _parts(entries: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Sixteen parts by the name's digest, so that one step's change touches one part."""
+    parts: dict[str, dict[str, Any]] = {}
+    for name, entry in entries.items():
+        parts.setdefault(Digest.of_bytes(name.encode()).hex[0], {})[name] = entry
+    for prefix in sorted(parts):
+        yield parts[prefix]
+
+

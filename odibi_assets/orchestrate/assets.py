@@ -1,0 +1,160 @@
+"""A pipeline as Dagster definitions: one op and one asset per step, and a job over all of them."""
+
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from odibi_assets.declare.policies import Retry
+from odibi_assets.declare.step import Step
+from odibi_assets.decide.plan import World, open_world
+from odibi_assets.errors import OdibiAssetsError
+from odibi_assets.execute.redaction import redacted
+from odibi_assets.execute.session import Session
+from odibi_assets.execute.transient import is_transient, retry_after_s
+from odibi_assets.identify.identification import Identified
+from odibi_assets.identify.identity import StepIdentity, with_items
+from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.orchestrate.io_manager import StepIOManager, step_io_manager
+from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, IO_MANAGER_KEY, STEP_TAG, STORE_TAG, asset_key, op_name
+from odibi_assets.orchestrate.run_session import open_session
+
+_IN_PROCESS = {"execution": {"config": {"in_process": {}}}}
+
+
+def pipeline_definitions(source: PipelineSource, identified: Identified | None = None) -> dg.Definitions:
+    """Assets, job and IO manager of one pipeline.
+
+    Raises:
+        DefinitionError: With all mistakes.
+    """
+    loaded = identified or source.identified()
+    pipeline = loaded.pipeline
+    world = open_world(source.project, loaded.identity)
+    assets = [_asset(source, loaded, pipeline.by_name[step.name], _code_version(world, step)) for step in loaded.identity.steps]
+    job = dg.define_asset_job(
+        pipeline.name,
+        selection=dg.AssetSelection.assets(*[asset_key(pipeline.name, step.name) for step in pipeline.steps]),
+        description=pipeline.description,
+        executor_def=dg.multi_or_in_process_executor,
+        config=_IN_PROCESS,
+        tags={STORE_TAG: world.results.store_id, ENVIRONMENT_TAG: source.project.environment},
+    )
+    world.files.save()
+    return dg.Definitions(assets=assets, jobs=[job], resources={IO_MANAGER_KEY: step_io_manager(source.project.root)})
+
+
+def _code_version(world: World, step: StepIdentity) -> str:
+    """Everything in the step's key but the versions of its inputs, with the files of now."""
+    completed = with_items(step, files=world.file_items(step), env={name: world.env_item(name) for name in step.env}, settings={})
+    return str(completed.key.code_version())
+
+
+def _asset(source: PipelineSource, loaded: Identified, step: Step, code_version: str) -> dg.AssetsDefinition:
+    pipeline = loaded.pipeline
+    retry = step.retry or pipeline.retry
+
+    @dg.asset(
+        key=asset_key(pipeline.name, step.name),
+        ins={f"input_{name}": dg.AssetIn(key=asset_key(pipeline.name, name), dagster_type=dg.Any) for name in dict.fromkeys(step.bindings.values())},
+        deps=[asset_key(pipeline.name, name) for name in step.after if name not in step.bindings.values()],
+        io_manager_key=IO_MANAGER_KEY,
+        required_resource_keys={IO_MANAGER_KEY},
+        code_version=code_version,
+        group_name=pipeline.name,
+        kinds={step.layer, "duckdb" if step.kind == "sql" else step.engine or pipeline.engine},
+        tags={"layer": step.layer},
+        metadata=_declared_metadata(step),
+        description=step.description,
+        op_tags={STEP_TAG: f"{pipeline.name}.{step.name}"},
+        retry_policy=_retry_policy(retry),
+        dagster_type=dg.Any,
+        output_required=False,
+    )
+    def compute(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[dg.Output[Any]]:
+        session = _session(context, source, loaded)
+        if session.is_failing_fast:
+            session.hold_back(step.name)
+            raise dg.Failure("Held back: another step failed, and on_error is fail_fast.", allow_retries=False)
+        settled = _attempt(context, session, step.name, retry)
+        key = settled.decision.key
+        tags = {"dagster/code_version": str(key.code_version())} if key is not None else {}
+        context.log.info(f"{step.name}: {settled.outcome}, {settled.decision.reason}")
+        yield dg.Output(settled, tags=tags)
+
+    return compute
+
+
+def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, retry: Retry) -> Any:
+    attempt = context.retry_number + 1
+    started = time.perf_counter()
+    try:
+        return session.settle(name, attempt=attempt)
+    except Exception as error:
+        transient = is_transient(error)
+        will_retry = transient and attempt <= retry.max_retries
+        session.fail(name, error, attempt=attempt, seconds=time.perf_counter() - started, will_retry=will_retry)
+        message = redacted(f"{type(error).__name__}: {error}", session.secrets)
+        shown = None if message != f"{type(error).__name__}: {error}" else error
+        if will_retry:
+            wait = _wait_s(retry, attempt, error)
+            context.log.warning(f"{name}: attempt {attempt} failed with {message}; it is transient and tried again.")
+            if wait is not None:
+                raise dg.RetryRequested(max_retries=retry.max_retries, seconds_to_wait=wait) from shown
+            if shown is not None:
+                raise
+            raise dg.RetryRequested(max_retries=retry.max_retries, seconds_to_wait=retry.wait_s(attempt=attempt)) from None
+        if not transient:
+            # The daemon's run retries would meet the same error again.
+            context.instance.add_run_tags(context.run_id, {"dagster/retry_on_asset_or_op_failure": "false"})
+        kind = "transient, and no retry is left" if transient else "not retried: it is not known to be transient"
+        place = None if isinstance(error, OdibiAssetsError) else shown
+        raise dg.Failure(f"Step {name!r} failed ({kind}): {message}", allow_retries=False) from place
+
+
+def _wait_s(retry: Retry, attempt: int, error: BaseException) -> float | None:
+    """Seconds to wait where Dagster's own policy would wait differently: a cap, or what a server asked for."""
+    asked = retry_after_s(error)
+    if asked is not None:
+        return asked
+    capped = retry.max_delay is not None and retry.model_copy(update={"max_delay": None}).wait_s(attempt=attempt) > retry.max_delay
+    return retry.max_delay if capped else None
+
+
+def _retry_policy(retry: Retry) -> dg.RetryPolicy | None:
+    if not retry.max_retries:
+        return None
+    return dg.RetryPolicy(
+        max_retries=retry.max_retries,
+        delay=retry.delay,
+        backoff={"constant": None, "linear": dg.Backoff.LINEAR, "exponential": dg.Backoff.EXPONENTIAL}[retry.backoff],
+        jitter={"none": None, "full": dg.Jitter.FULL, "plus_minus": dg.Jitter.PLUS_MINUS}[retry.jitter],
+    )
+
+
+def _session(context: dg.AssetExecutionContext, source: PipelineSource, loaded: Identified) -> Session:
+    manager: StepIOManager = getattr(context.resources, IO_MANAGER_KEY)
+    name = loaded.identity.name
+    if name not in manager.sessions:
+        manager.sessions[name] = open_session(source, loaded, context.run, context.log, beside=runs_in_one_process(context))
+    manager.sessions[name].log = context.log
+    return manager.sessions[name]
+
+
+def runs_in_one_process(context: dg.AssetExecutionContext) -> bool:
+    """Does every step of the run execute in this process? Dagster then retries steps itself, here."""
+    mode = getattr(context.get_step_execution_context(), "retry_mode", None)
+    return getattr(mode, "name", "") == "ENABLED"
+
+
+def _declared_metadata(step: Step) -> Mapping[str, Any]:
+    found: dict[str, Any] = {"transform": step.kind}
+    if isinstance(step.python, str):
+        found["function"] = step.python
+    if step.read is not None:
+        found["path"] = step.read.path
+    if isinstance(step.sql, str):
+        found["sql"] = dg.MetadataValue.md(f"```sql\n{step.sql.strip()[:2000]}\n```")
+    return found

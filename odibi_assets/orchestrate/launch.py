@@ -1,0 +1,125 @@
+"""Runs from the command line: ordinary Dagster runs, which the UI can re-execute.
+
+The one file that uses Dagster's private modules (tried on 1.13): ``execute_in_process`` and
+``execute_job`` leave a run without its remote origin, so that neither the UI nor a failure sensor
+could take it up. ``tests/orchestrate/test_launch.py`` says so when Dagster moves them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import create_execution_plan, execute_run_iterator
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from odibi_assets.declare.project import Project
+from odibi_assets.orchestrate.location import MODULE, REPOSITORY, location_name
+from odibi_assets.orchestrate.names import asset_key
+
+DEFAULT_HOME = """\
+# Made by odibi-assets. The instance keeps runs and events in SQLite files beside this one.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_retries:
+  enabled: true
+  max_retries: 0
+run_monitoring:
+  enabled: true
+retention:
+  schedule:
+    purge_after_days: 90
+  sensor:
+    purge_after_days:
+      skipped: 7
+      failure: 30
+      success: 30
+"""
+
+# The event log keeps everything; the terminal is for our own progress.
+_QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+# The daemon would take up a run whose user is at the terminal.
+_NO_RUN_RETRIES = {"dagster/max_retries": "0"}
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a run is to be.
+
+    Attributes:
+        steps: Steps to execute.
+        tags: Beside those that say where the run belongs.
+        parent_run_id: The run that this one re-executes, and ``root_run_id`` the first of its line.
+    """
+
+    run_id: str
+    pipeline: str
+    steps: tuple[str, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parent_run_id: str | None = None
+    root_run_id: str | None = None
+
+
+def open_instance(project: Project) -> dg.DagsterInstance:
+    """The project's Dagster instance, in ``$DAGSTER_HOME`` or its own ``dagster_home``."""
+    home = project.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(DEFAULT_HOME)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return dg.DagsterInstance.get()
+
+
+def execute(launch: Launch, definitions: dg.Definitions, instance: dg.DagsterInstance, project: Project) -> Iterator[dg.DagsterEvent]:
+    """Run steps in this process, as a run of the project's code location; yields Dagster's events."""
+    selection = {asset_key(launch.pipeline, step) for step in launch.steps}
+    job = definitions.resolve_job_def(launch.pipeline).get_subset(asset_selection=selection)
+    config = {"execution": {"config": {"in_process": {}}}, "loggers": _QUIET}
+    tags = {**job.tags, **_NO_RUN_RETRIES, **launch.tags}
+    if launch.parent_run_id is not None:
+        tags |= {
+            "dagster/parent_run_id": launch.parent_run_id,
+            "dagster/root_run_id": launch.root_run_id or launch.parent_run_id,
+            "dagster/retry_on_asset_or_op_failure": "true",
+        }
+    run = instance.create_run_for_job(
+        job,
+        execution_plan=create_execution_plan(job, config, instance_ref=instance.get_ref(), tags=tags),
+        run_id=launch.run_id,
+        run_config=config,
+        tags=tags,
+        parent_run_id=launch.parent_run_id,
+        root_run_id=launch.root_run_id,
+        asset_selection=selection,
+        remote_job_origin=_origin(project, launch.pipeline),
+    )
+    yield from execute_run_iterator(InMemoryJob(job), run, instance)
+
+
+def report_moves(moves: Mapping[str, str], pipeline: str, instance: dg.DagsterInstance) -> None:
+    """Tell Dagster, without a run, which versions became current: step → version."""
+    for step, version in moves.items():
+        tags = {"dagster/data_version": version, "dagster/data_version_is_user_provided": "true"}
+        metadata = {"outcome": dg.MetadataValue.text("cached"), "reason": dg.MetadataValue.text("became current again")}
+        instance.report_runless_asset_event(dg.AssetMaterialization(asset_key(pipeline, step), tags=tags, metadata=metadata))
+
+
+def _origin(project: Project, job_name: str) -> RemoteJobOrigin:
+    target = LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE, working_directory=str(project.root))
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(target, location_name(project))
+    return RemoteJobOrigin(RemoteRepositoryOrigin(location, REPOSITORY), job_name)
+
+

@@ -1,0 +1,181 @@
+"""Running a pipeline from the command line or from Python: plan, run what is needed, report."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from odibi_assets.declare.definition import Overrides
+from odibi_assets.declare.mistake import nearest
+from odibi_assets.declare.project import Project
+from odibi_assets.decide.plan import Plan, World, open_world
+from odibi_assets.errors import UsageError
+from odibi_assets.execute.report import Report, reuse_report, run_report
+from odibi_assets.execute.reuse import queued_moves, reuse
+from odibi_assets.identify.identification import Identified
+from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.keep.run_record import Run, Runs, RunStart
+
+Progress = Callable[[str, str], None]
+"""Called with a step's name and what happens to it: ``running``, or its outcome."""
+
+
+@dataclass
+class PipelineRun:
+    """One pipeline, opened to be planned and run.
+
+    Attributes:
+        selected: Steps that may run; all unless given.
+        forced: Steps that run in any case.
+    """
+
+    project: Project
+    source: PipelineSource
+    identified: Identified
+    overrides: Overrides = field(default_factory=Overrides)
+    selected: tuple[str, ...] | None = None
+    forced: tuple[str, ...] = ()
+    record: bool = False
+
+    def __post_init__(self) -> None:
+        self.identity = self.identified.identity
+        self.world: World = open_world(self.project, self.identity)
+        self.runs = Runs(self.world.results.store)
+        for name in (*(self.selected or ()), *self.forced):
+            self.check_step(name)
+
+    def check_step(self, name: str) -> None:
+        """
+        Raises:
+            UsageError: The pipeline has no such step.
+        """
+        names = [step.name for step in self.identity.steps]
+        if name not in names:
+            close = nearest(name, names)
+            hint = f" Did you mean {close!r}?" if close else ""
+            raise UsageError(f"Pipeline {self.identity.name!r} has no step {name!r}: expected one of {', '.join(names)}.{hint}")
+
+    def plan(self, parent: Run | None = None) -> Plan:
+        """What must run; after a failed run only what that one did not finish."""
+        finished = {}
+        if parent is not None:
+            for run in self.runs.chain(parent.start.root_run_id, parent.start.run_id):
+                for name, reference in run.finished.items():
+                    finished.setdefault(name, reference)
+        plan = self.world.plan(self.identity, selected=self.selected, forced=self.forced, finished=finished)
+        self.world.files.save()
+        return plan
+
+    def run(self, progress: Progress | None = None, *, parent: Run | None = None) -> tuple[Report, Plan]:
+        """Run what is needed."""
+        started = time.perf_counter()
+        plan = self.plan(parent)
+        if not plan.to_run and not self.record and parent is None:
+            snapshot = reuse(plan, self.identity, self.world, self.project)
+            seconds = time.perf_counter() - started
+            return reuse_report(plan, self.identity, self.project.environment, seconds=seconds, snapshot=str(snapshot.id)), plan
+        steps = plan.to_run or (tuple(plan.decisions) if self.record or parent is not None else ())
+        run_id = str(uuid.uuid4())
+        self._begin(run_id, plan, steps, parent)
+        self._launch(run_id, steps, parent, progress or (lambda name, what: None))
+        root = parent.start.root_run_id if parent is not None else run_id
+        finished = self.runs.get(root, run_id)
+        assert finished is not None
+        return run_report(finished, plan, self.identity, seconds=time.perf_counter() - started), plan
+
+    def _begin(self, run_id: str, plan: Plan, steps: Iterable[str], parent: Run | None) -> None:
+        executed = set(steps)
+        self.runs.begin(
+            RunStart(
+                run_id=run_id,
+                root_run_id=parent.start.root_run_id if parent is not None else run_id,
+                parent_run_id=parent.start.run_id if parent is not None else None,
+                pipeline=self.identity.name,
+                environment=self.project.environment,
+                store_id=self.world.results.store_id,
+                started_at=self.world.now().isoformat(timespec="milliseconds"),
+                steps={name: decision.step.layer for name, decision in plan.decisions.items()},
+                hits={name: reference for name, reference in plan.hits.items() if name not in executed},
+                overrides=self.overrides.to_json(),
+            )
+        )
+
+    def _launch(self, run_id: str, steps: tuple[str, ...], parent: Run | None, progress: Progress) -> None:
+        from odibi_assets.orchestrate import launch as dagster_launch
+        from odibi_assets.orchestrate.assets import pipeline_definitions
+        from odibi_assets.orchestrate.names import FORCE_TAG, OVERRIDES_TAG
+
+        tags = {}
+        if self.overrides:
+            tags[OVERRIDES_TAG] = json.dumps(self.overrides.to_json())
+        forced = sorted(set(self.forced) & set(steps))
+        if forced:
+            tags[FORCE_TAG] = json.dumps(forced)
+        launch = dagster_launch.Launch(
+            run_id,
+            self.identity.name,
+            steps,
+            tags,
+            parent.start.run_id if parent is not None else None,
+            parent.start.root_run_id if parent is not None else None,
+        )
+        with dagster_launch.open_instance(self.project) as instance:
+            for name, moved in queued_moves(self.world, self.project, self.identity).items():
+                dagster_launch.report_moves(moved, self.identity.name, instance)
+                self.world.results.store.delete(name)
+            definitions = pipeline_definitions(self.source, self.identified)
+            for event in dagster_launch.execute(launch, definitions, instance, self.project):
+                _tell(event, progress)
+
+    # Resuming.
+
+    def parent(self, run_id: str | None = None) -> Run:
+        """The run that a resume re-executes: the one named, or the pipeline's last.
+
+        Raises:
+            UsageError: There is no such run, or it can't be resumed.
+        """
+        own = self.runs.of_pipeline(self.identity.name, self.project.environment)
+        if run_id is not None:
+            found = self.runs.find(run_id)
+            if found is None:
+                raise UsageError(f"There is no run {run_id!r} in this store: see oda history {self.identity.name}.")
+            if found.start.pipeline != self.identity.name:
+                raise UsageError(f"Run {run_id} is one of pipeline {found.start.pipeline!r}, not of {self.identity.name!r}.")
+        elif not own:
+            raise UsageError(f"Nothing to resume: pipeline {self.identity.name!r} has no runs in environment {self.project.environment!r}.")
+        else:
+            found = own[0]
+        why_not = why_not_resumable(found, own)
+        if why_not:
+            raise UsageError(f"Nothing to resume: run {found.start.run_id} {why_not}.")
+        return found
+
+
+def why_not_resumable(run: Run, runs: Iterable[Run]) -> str | None:
+    """What speaks against resuming a run; None if nothing does."""
+    if run.status == "success":
+        return "succeeded"
+    for other in runs:
+        if other.start.parent_run_id == run.start.run_id:
+            return f"was resumed as {other.start.run_id}"
+    return None
+
+
+_TOLD = {"STEP_START": "running", "STEP_FAILURE": "failed", "STEP_SKIPPED": "skipped", "STEP_UP_FOR_RETRY": "retrying"}
+
+
+def _tell(event: object, progress: Progress) -> None:
+    kind = getattr(event, "event_type_value", "")
+    step_key = getattr(event, "step_key", None)
+    if step_key is None:
+        return
+    name = step_key.partition("__")[2]
+    if kind in _TOLD:
+        progress(name, _TOLD[kind])
+    elif kind == "ASSET_MATERIALIZATION":
+        metadata = event.event_specific_data.materialization.metadata  # type: ignore[attr-defined]
+        progress(name, str(metadata["outcome"].value))

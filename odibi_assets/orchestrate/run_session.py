@@ -1,0 +1,119 @@
+"""The session of a pipeline in a Dagster run: opened by whatever of it executes first in a process."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from odibi_assets.declare.definition import Overrides
+from odibi_assets.decide.plan import open_world, snapshots_of, utc_now
+from odibi_assets.errors import UsageError
+from odibi_assets.execute.session import Session
+from odibi_assets.identify.identification import Identified
+from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.keep.result import ResultReference
+from odibi_assets.keep.run_record import Runs, RunStart
+from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, FORCE_TAG, OVERRIDES_TAG, STORE_TAG, op_name
+
+
+def open_session(source: PipelineSource, loaded: Identified, run: dg.DagsterRun, log: logging.Logger, *, beside: bool) -> Session:
+    """Join a run.
+
+    Args:
+        loaded: The pipeline as the code location loaded it.
+        beside: Everything of the run happens in this process.
+
+    Raises:
+        UsageError: This process resolves another store or environment than the run was made for.
+    """
+    overrides = overrides_of(run)
+    identified = source.identified(overrides) if overrides else loaded
+    identity = identified.identity
+    world = open_world(source.project, identity)
+    _check_place(run, world.results.store_id, source.project.environment)
+    runs = Runs(world.results.store)
+    root = run.root_run_id or run.run_id
+    executed = _executed(run, identified)
+    parents = _finished_by_parents(runs, root, run.parent_run_id)
+    start = runs.begin(
+        RunStart(
+            run_id=run.run_id,
+            root_run_id=root,
+            parent_run_id=run.parent_run_id,
+            pipeline=identity.name,
+            environment=source.project.environment,
+            store_id=world.results.store_id,
+            started_at=utc_now().isoformat(timespec="milliseconds"),
+            steps=_planned(runs, root, run.parent_run_id, identified, executed),
+            overrides=overrides.to_json(),
+        )
+    )
+    session = Session(
+        identified=identified,
+        world=world,
+        snapshots=snapshots_of(world, source.project, identity),
+        runs=runs,
+        start=start,
+        executed=executed,
+        forced=frozenset(json.loads(run.tags.get(FORCE_TAG, "[]"))),
+        beside=beside,
+        ignored=(str(world.results.store.name), str(source.project.dagster_home), str(source.project.local)),
+        parents=parents,
+        log=log,
+    )
+    if start.hits and identity.checkpoint == "auto":
+        session.publish(start.hits)
+    return session
+
+
+def overrides_of(run: dg.DagsterRun) -> Overrides:
+    """What ``--set`` changed, as the run's tag keeps it for its re-executions.
+
+    Raises:
+        UsageError: The tag is not what ``oda run --set`` writes.
+    """
+    text = run.tags.get(OVERRIDES_TAG)
+    if not text:
+        return Overrides()
+    try:
+        data: Any = json.loads(text)
+        return Overrides.from_json(data)
+    except (ValueError, AttributeError) as error:
+        raise UsageError(f'The tag {OVERRIDES_TAG} is {text!r}: expected {{"params": {{…}}, "steps": {{…}}}}.') from error
+
+
+def _check_place(run: dg.DagsterRun, store_id: str, environment: str) -> None:
+    for tag, here, what in ((STORE_TAG, store_id, "store"), (ENVIRONMENT_TAG, environment, "environment")):
+        expected = run.tags.get(tag)
+        if expected is not None and expected != here:
+            raise UsageError(
+                f"This run was made for the {what} {expected}, but this process resolves {here}. "
+                "Set ODA_STORE and ODA_ENVIRONMENT alike wherever the run executes."
+            )
+
+
+def _executed(run: dg.DagsterRun, identified: Identified) -> frozenset[str]:
+    keys = set(run.step_keys_to_execute or ())
+    pipeline = identified.identity.name
+    names = [step.name for step in identified.identity.steps]
+    return frozenset(name for name in names if not keys or op_name(pipeline, name) in keys)
+
+
+def _planned(runs: Runs, root: str, parent: str | None, identified: Identified, executed: frozenset[str]) -> Mapping[str, str]:
+    """What the run before this one planned, else what this one executes."""
+    earlier = runs.start(root, parent) if parent else None
+    names = executed | set(earlier.steps if earlier else ())
+    return {step.name: step.layer for step in identified.identity.steps if step.name in names}
+
+
+def _finished_by_parents(runs: Runs, root: str, parent: str | None) -> dict[str, ResultReference]:
+    found: dict[str, ResultReference] = {}
+    if parent is not None:
+        for run in runs.chain(root, parent):
+            for name, reference in run.finished.items():
+                found.setdefault(name, reference)
+    return found

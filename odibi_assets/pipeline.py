@@ -1,0 +1,214 @@
+"""Pipelines declared in Python: the YAML's model, with a decorator."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from odibi_assets.declare.definition import Definition, Overrides, define
+from odibi_assets.declare.policies import Retry
+from odibi_assets.declare.project import Project
+from odibi_assets.declare.yaml_source import YamlSource
+from odibi_assets.execute.report import Report
+from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.keep.formats import frame as frame_format
+from odibi_assets.orchestrate.pipeline_run import PipelineRun
+
+if TYPE_CHECKING:
+    import dagster as dg
+    import pandas as pd
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run in this process came to.
+
+    Attributes:
+        outcomes: Step → ``computed``, ``cached``, ``failed`` or ``skipped``.
+    """
+
+    report: Report
+    _opened: PipelineRun = field(repr=False)
+
+    @property
+    def success(self) -> bool:
+        return self.report.status == "success"
+
+    @property
+    def run_id(self) -> str | None:
+        """The Dagster run; None where there was nothing to do."""
+        return self.report.run_id
+
+    @property
+    def seconds(self) -> float:
+        return self.report.seconds
+
+    @property
+    def outcomes(self) -> Mapping[str, str]:
+        return {step.name: step.outcome for step in self.report.steps}
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        return tuple(step.name for step in self.report.steps if step.outcome == "failed")
+
+    def load(self, step: str) -> pd.DataFrame:
+        """The frame of a step that this run finished.
+
+        Raises:
+            KeyError: The run has no result of the step.
+        """
+        versions = {found.name: found for found in self.report.steps}
+        found = versions[step]
+        if found.key is None or found.version is None:
+            raise KeyError(f"Step {step!r} was {found.outcome} in this run: it has no result.")
+        results = self._opened.world.results
+        from odibi_assets.identify.digest import Digest
+
+        for result in results.candidates(Digest.parse(found.key)):
+            if str(result.output.version) == found.version:
+                return frame_format.read(results.open_blob(result.output.blobs[0])).to_pandas()
+        raise KeyError(f"The result of step {step!r} is gone from the store.")
+
+
+class Pipeline:
+    """A pipeline declared in Python; the arguments are the fields of the YAML.
+
+    Args:
+        name: Names the asset group, the job and the line of snapshots.
+        checkpoint: ``auto`` or ``layer``.
+        retry: How transient failures are tried again.
+        settings: Any other field of the YAML: ``layers``, ``params``, ``on_error``, ``store``, …
+
+    Example::
+
+        flights = oda.Pipeline("flights", checkpoint="layer", retry=oda.Retry(max_retries=3))
+        flights.read("raw", layer="bronze", format="csv", path="data/flights.csv")
+
+        @flights.step(layer="silver", inputs={"flights": "raw"})
+        def clean(flights: pd.DataFrame, *, minimum: int = 0) -> pd.DataFrame: ...
+
+        result = flights.run()
+    """
+
+    def __init__(self, name: str, *, checkpoint: str | Mapping[str, Any] = "auto", retry: Retry | None = None, **settings: Any) -> None:
+        caller = inspect.stack()[1].filename
+        self._file = Path(caller).absolute() if os.path.exists(caller) else Path.cwd() / "pipeline.py"
+        self._data: dict[str, Any] = {
+            "name": name,
+            "checkpoint": {"mode": checkpoint} if isinstance(checkpoint, str) else dict(checkpoint),
+            **settings,
+        }
+        if retry is not None:
+            self._data["retry"] = retry.model_dump(exclude_unset=True)
+        self._steps: list[dict[str, Any]] = []
+
+    @property
+    def name(self) -> str:
+        return str(self._data["name"])
+
+    def read(self, name: str, *, layer: str, format: str, path: str, options: Mapping[str, Any] | None = None, **fields: Any) -> None:
+        """Declare a step that reads files."""
+        read = {"format": format, "path": path, "options": dict(options or {})}
+        self._declare(name, layer, fields, read=read)
+
+    def sql(self, name: str, statement: str, *, layer: str, inputs: Sequence[str] | Mapping[str, str], **fields: Any) -> None:
+        """Declare a step that runs one SELECT over its inputs."""
+        self._declare(name, layer, {**fields, "inputs": inputs}, sql=statement)
+
+    def step(self, *, layer: str, name: str | None = None, **fields: Any) -> Callable[[Function], Function]:
+        """Declare a function as a step: positional parameters are inputs, keyword-only ones params."""
+
+        def declare(function: Function) -> Function:
+            chosen = dict(fields)
+            if "inputs" not in chosen:
+                chosen["inputs"] = _positional(function)
+            if "retry" in chosen and isinstance(chosen["retry"], Retry):
+                chosen["retry"] = chosen["retry"].model_dump(exclude_unset=True)
+            if function.__doc__ and "description" not in chosen:
+                chosen["description"] = inspect.cleandoc(function.__doc__)
+            self._declare(name or function.__name__, layer, chosen, python=function)
+            return function
+
+        return declare
+
+    def definition(self, overrides: Overrides | None = None) -> Definition:
+        """The declared model, with every mistake in it."""
+        data = {**self._data, "steps": [dict(step) for step in self._steps]}
+        return define(YamlSource(self._file.name, data, {}), self._file.parent, overrides)
+
+    def definitions(self) -> dg.Definitions:
+        """Assets, job and IO manager, for a Dagster code location.
+
+        Raises:
+            DefinitionError: With all mistakes.
+        """
+        from odibi_assets.orchestrate.assets import pipeline_definitions
+
+        return pipeline_definitions(self._source())
+
+    def run(
+        self,
+        *,
+        select: Sequence[str] | None = None,
+        force: Sequence[str] = (),
+        params: Mapping[str, Any] | None = None,
+        step_params: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> RunResult:
+        """Run in this process what is needed.
+
+        Raises:
+            DefinitionError: With all mistakes.
+        """
+        overrides = Overrides(dict(params or {}), {step: dict(values) for step, values in (step_params or {}).items()})
+        opened = self._open(overrides, tuple(select) if select else None, tuple(force))
+        report, _ = opened.run()
+        return RunResult(report, opened)
+
+    def resume(self, run_id: str | None = None) -> RunResult:
+        """Run what a failed run, the last unless named, did not finish.
+
+        Raises:
+            UsageError: There is nothing to resume.
+        """
+        parent = self._open(Overrides()).parent(run_id)
+        opened = self._open(Overrides.from_json(parent.start.overrides))
+        opened.selected = tuple(name for name in parent.start.steps if name in opened.identity.by_name) or None
+        report, _ = opened.run(parent=parent)
+        return RunResult(report, opened)
+
+    def can_resume(self) -> bool:
+        """Did the last run leave something to do?"""
+        from odibi_assets.errors import UsageError
+
+        try:
+            self._open(Overrides()).parent()
+        except UsageError:
+            return False
+        return True
+
+    def history(self) -> list[str]:
+        """Ids of the runs, newest first."""
+        opened = self._open(Overrides())
+        return [run.start.run_id for run in opened.runs.of_pipeline(self.name, opened.project.environment)]
+
+    def _declare(self, name: str, layer: str, fields: Mapping[str, Any], **transform: Any) -> None:
+        chosen = {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
+        self._steps.append({"name": name, "layer": layer, **transform, **chosen})
+
+    def _source(self) -> PipelineSource:
+        return PipelineSource(Project.at(os.environ.get("ODA_PROJECT") or self._file.parent), self._file, self)
+
+    def _open(self, overrides: Overrides, selected: tuple[str, ...] | None = None, forced: tuple[str, ...] = ()) -> PipelineRun:
+        source = self._source()
+        return PipelineRun(source.project, source, source.identified(overrides), overrides, selected, forced)
+
+
+def _positional(function: Callable[..., Any]) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind in kinds and name != "context"]
