@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from odibi_assets.pipeline import Pipeline, RunResult
 
 __version__ = "0.1.0"
-__all__ = ["DefinitionError", "MedallionPipeline", "Mistake", "OdibiAssetsError", "Pipeline", "Retry", "RunResult", "StepContext"]
+__all__ = [
+    "DefinitionError",
+    "MedallionPipeline",
+    "Mistake",
+    "OdibiAssetsError",
+    "Pipeline",
+    "Retry",
+    "RunResult",
+    "StepContext",
+]
 
 _HOMES = {
     "DefinitionError": "odibi_assets.declare.mistake",

@@ -13,7 +13,9 @@ from odibi_assets.declare.definition import Definition, Overrides, define
 from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.project import Project
 from odibi_assets.declare.yaml_source import YamlSource
+from odibi_assets.errors import UsageError
 from odibi_assets.execute.report import Report
+from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.formats import frame as frame_format
 from odibi_assets.orchestrate.pipeline_run import PipelineRun
@@ -63,16 +65,14 @@ class RunResult:
         Raises:
             KeyError: The run has no result of the step.
         """
-        versions = {found.name: found for found in self.report.steps}
-        found = versions[step]
+        found = {found.name: found for found in self.report.steps}[step]
         if found.key is None or found.version is None:
             raise KeyError(f"Step {step!r} was {found.outcome} in this run: it has no result.")
         results = self._opened.world.results
-        from odibi_assets.identify.digest import Digest
-
         for result in results.candidates(Digest.parse(found.key)):
             if str(result.output.version) == found.version:
-                return frame_format.read(results.open_blob(result.output.blobs[0])).to_pandas()
+                frame: pd.DataFrame = frame_format.read(results.open_blob(result.output.blobs[0])).to_pandas()
+                return frame
         raise KeyError(f"The result of step {step!r} is gone from the store.")
 
 
@@ -96,7 +96,9 @@ class Pipeline:
         result = flights.run()
     """
 
-    def __init__(self, name: str, *, checkpoint: str | Mapping[str, Any] = "auto", retry: Retry | None = None, **settings: Any) -> None:
+    def __init__(
+        self, name: str, *, checkpoint: str | Mapping[str, Any] = "auto", retry: Retry | None = None, **settings: Any
+    ) -> None:
         caller = inspect.stack()[1].filename
         self._file = Path(caller).absolute() if os.path.exists(caller) else Path.cwd() / "pipeline.py"
         self._data: dict[str, Any] = {
@@ -112,12 +114,16 @@ class Pipeline:
     def name(self) -> str:
         return str(self._data["name"])
 
-    def read(self, name: str, *, layer: str, format: str, path: str, options: Mapping[str, Any] | None = None, **fields: Any) -> None:
+    def read(
+        self, name: str, *, layer: str, format: str, path: str, options: Mapping[str, Any] | None = None, **fields: Any
+    ) -> None:
         """Declare a step that reads files."""
         read = {"format": format, "path": path, "options": dict(options or {})}
         self._declare(name, layer, fields, read=read)
 
-    def sql(self, name: str, statement: str, *, layer: str, inputs: Sequence[str] | Mapping[str, str], **fields: Any) -> None:
+    def sql(
+        self, name: str, statement: str, *, layer: str, inputs: Sequence[str] | Mapping[str, str], **fields: Any
+    ) -> None:
         """Declare a step that runs one SELECT over its inputs."""
         self._declare(name, layer, {**fields, "inputs": inputs}, sql=statement)
 
@@ -184,8 +190,6 @@ class Pipeline:
 
     def can_resume(self) -> bool:
         """Did the last run leave something to do?"""
-        from odibi_assets.errors import UsageError
-
         try:
             self._open(Overrides()).parent()
         except UsageError:
@@ -204,11 +208,17 @@ class Pipeline:
     def _source(self) -> PipelineSource:
         return PipelineSource(Project.at(os.environ.get("ODA_PROJECT") or self._file.parent), self._file, self)
 
-    def _open(self, overrides: Overrides, selected: tuple[str, ...] | None = None, forced: tuple[str, ...] = ()) -> PipelineRun:
+    def _open(
+        self, overrides: Overrides, selected: tuple[str, ...] | None = None, forced: tuple[str, ...] = ()
+    ) -> PipelineRun:
         source = self._source()
         return PipelineRun(source.project, source, source.identified(overrides), overrides, selected, forced)
 
 
 def _positional(function: Callable[..., Any]) -> list[str]:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind in kinds and name != "context"]
+    return [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind in kinds and name != "context"
+    ]

@@ -26,7 +26,9 @@ app = typer.Typer(
 @app.callback()
 def options(
     context: typer.Context,
-    directory: Annotated[str, typer.Option("-C", metavar="DIR", help="The project root; data paths start there.")] = ".",
+    directory: Annotated[
+        str, typer.Option("-C", metavar="DIR", help="The project root; data paths start there.")
+    ] = ".",
 ) -> None:
     context.obj = State(directory)
 

@@ -9,6 +9,7 @@ import typer
 from odibi_assets.cli.opened import JsonOption
 from odibi_assets.cli.output import print_json
 from odibi_assets.cli.render import table
+from odibi_assets.keep.result import Result
 from odibi_assets.keep.results import Results, open_results, readable_size
 
 app = typer.Typer(help="Look at the store of results.", no_args_is_help=True, rich_markup_mode=None)
@@ -34,26 +35,47 @@ def ls(
     found = sorted(_results(context, store).all(), key=lambda result: result.produced_at, reverse=True)
     found = [result for result in found if step in (None, result.key.step)]
     if json:
-        print_json({"results": [
-            {"pipeline": result.pipeline, "step": result.key.step, "key": str(result.key.digest()), "generation": result.generation,
-             "version": str(result.output.version), "rows": result.output.row_count, "size_bytes": result.output.size_bytes,
-             "produced_at": result.produced_at, "seconds": result.seconds, "run_id": result.run_id, "nondeterministic": result.nondeterministic}
-            for result in found
-        ]})  # fmt: skip
+        print_json({"results": [_row(result) for result in found]})
         return
     rows = [
-        (result.pipeline, result.key.step, result.key.digest().hex[:12], str(result.generation), result.output.version.hex[:12],
-         "" if result.output.row_count is None else f"{result.output.row_count:,}", readable_size(result.output.size_bytes), result.produced_at[:19],
-         "nondeterministic" if result.nondeterministic else "")
+        (
+            result.pipeline,
+            result.key.step,
+            result.key.digest().hex[:12],
+            str(result.generation),
+            result.output.version.hex[:12],
+            "" if result.output.row_count is None else f"{result.output.row_count:,}",
+            readable_size(result.output.size_bytes),
+            result.produced_at[:19],
+            "nondeterministic" if result.nondeterministic else "",
+        )
         for result in found
-    ]  # fmt: skip
+    ]
     header = ("pipeline", "step", "key", "generation", "version", "rows", "size", "produced (UTC)", "")
     typer.echo(table(header, rows, right=frozenset({3, 5, 6})))
 
 
+def _row(result: Result) -> dict[str, object]:
+    return {
+        "pipeline": result.pipeline,
+        "step": result.key.step,
+        "key": str(result.key.digest()),
+        "generation": result.generation,
+        "version": str(result.output.version),
+        "rows": result.output.row_count,
+        "size_bytes": result.output.size_bytes,
+        "produced_at": result.produced_at,
+        "seconds": result.seconds,
+        "run_id": result.run_id,
+        "nondeterministic": result.nondeterministic,
+    }
+
+
 @app.command("verify")
 def verify(context: typer.Context, store: StoreOption = None, json: JsonOption = False) -> None:
-    """Read everything and check it against its name; what is damaged is moved aside and computed again. Exit status 1 if anything was.
+    """Read everything and check it against its name. Exit status 1 if anything is damaged.
+
+    What is damaged is moved aside, and its step runs again when it is next needed.
 
     Example: oda cache verify
     """

@@ -14,7 +14,9 @@ import typer
 def dev(
     context: typer.Context,
     port: Annotated[int, typer.Option(help="The UI's port.")] = 3000,
-    host: Annotated[str, typer.Option(help="The UI's address; others than localhost are your own decision.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The UI's address; others than localhost are your own decision.")
+    ] = "127.0.0.1",
 ) -> None:
     """Serve the web UI and the daemon until interrupted.
 

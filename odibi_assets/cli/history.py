@@ -9,7 +9,6 @@ import typer
 from odibi_assets.cli.opened import JsonOption, PipelineArgument
 from odibi_assets.cli.output import print_json
 from odibi_assets.cli.render import table
-from odibi_assets.errors import UsageError
 from odibi_assets.identify.pipeline_source import find_pipeline
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, Runs
@@ -23,7 +22,9 @@ def history(context: typer.Context, pipeline: PipelineArgument, json: JsonOption
     """
     project = context.obj.project
     definition = find_pipeline(project, pipeline).definition().checked()
-    runs = Runs(open_results(project.store_root(definition.store)).store).of_pipeline(definition.name, project.environment)
+    runs = Runs(open_results(project.store_root(definition.store)).store).of_pipeline(
+        definition.name, project.environment
+    )
     rows = [_row(run, runs) for run in runs]
     if json:
         print_json({"pipeline": definition.name, "runs": rows})
@@ -32,15 +33,32 @@ def history(context: typer.Context, pipeline: PipelineArgument, json: JsonOption
         typer.echo(f"{definition.name} has no runs in environment {project.environment}.")
         return
     lines = [
-        (row["run_id"], row["started_at"][:19], row["status"], f"{row['seconds']:.1f}" if row["seconds"] is not None else "", row["progress"],
-         row["parent_run_id"] or "", "yes" if row["can_resume"] else f"no, it {row['why_not']}")
+        (
+            row["run_id"],
+            row["started_at"][:19],
+            row["status"],
+            f"{row['seconds']:.1f}" if row["seconds"] is not None else "",
+            row["progress"],
+            row["parent_run_id"] or "",
+            "yes" if row["can_resume"] else f"no, it {row['why_not']}",
+        )
         for row in rows
-    ]  # fmt: skip
-    typer.echo(table(("run", "started (UTC)", "status", "seconds", "done", "parent", "resumable"), lines, right=frozenset({3}), colour_by=2))
+    ]
+    typer.echo(
+        table(
+            ("run", "started (UTC)", "status", "seconds", "done", "parent", "resumable"),
+            lines,
+            right=frozenset({3}),
+            colour_by=2,
+        )
+    )
 
 
 def _row(run: Run, runs: list[Run]) -> dict[str, Any]:
-    outcomes = {name: (run.records[name].outcome if name in run.records else "cached" if name in run.start.hits else "skipped") for name in run.start.steps}
+    outcomes = {
+        name: (run.records[name].outcome if name in run.records else "cached" if name in run.start.hits else "skipped")
+        for name in run.start.steps
+    }
     why_not = why_not_resumable(run, runs)
     return {
         "run_id": run.start.run_id,
@@ -53,16 +71,3 @@ def _row(run: Run, runs: list[Run]) -> dict[str, Any]:
         "can_resume": why_not is None,
         "why_not": why_not,
     }
-
-
-def find_run(context: typer.Context, run_id: str) -> Run:
-    """The run with an id, or a unique beginning of one, in the project's store.
-
-    Raises:
-        UsageError: There is none.
-    """
-    project = context.obj.project
-    run = Runs(open_results(project.store_root(None)).store).find(run_id)
-    if run is None:
-        raise UsageError(f"There is no run {run_id!r} in the store {project.store_root(None)}: see oda history PIPELINE.")
-    return run

@@ -25,8 +25,13 @@ def list_pipelines(
     found = []
     for source, name in pipelines(project):
         definition = source.definition()
-        own = [{"name": step.name, "layer": step.layer, "kind": step.kind, "inputs": list(step.bindings.values())} for step in definition.steps.values()]
-        found.append({"name": name, "file": project.shown(source.path), "mistakes": len(definition.mistakes), "steps": own})
+        own = [
+            {"name": step.name, "layer": step.layer, "kind": step.kind, "inputs": list(step.bindings.values())}
+            for step in definition.steps.values()
+        ]
+        found.append(
+            {"name": name, "file": project.shown(source.path), "mistakes": len(definition.mistakes), "steps": own}
+        )
     if json:
         print_json({"pipelines": found})
         return
@@ -36,5 +41,8 @@ def list_pipelines(
         wrong = f", {pipeline['mistakes']} mistakes: oda validate {pipeline['name']}" if pipeline["mistakes"] else ""
         typer.echo(f"{pipeline['name']} ({pipeline['file']}{wrong})")
         if steps:
-            rows = [("  " + step["name"], step["layer"], step["kind"], ", ".join(step["inputs"])) for step in pipeline["steps"]]
+            rows = [
+                ("  " + step["name"], step["layer"], step["kind"], ", ".join(step["inputs"]))
+                for step in pipeline["steps"]
+            ]
             typer.echo(table(("  step", "layer", "kind", "inputs"), rows))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import logging
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from odibi_assets.cli.opened import JsonOption
 from odibi_assets.cli.output import print_json
+from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.errors import UsageError
 
 
@@ -25,26 +28,33 @@ def logs(
     from odibi_assets.orchestrate.launch import open_instance
 
     with open_instance(context.obj.project) as instance:
-        matching = [record.dagster_run for record in instance.get_run_records(limit=1000) if record.dagster_run.run_id.startswith(run)]
-        if len(matching) != 1:
-            found = "no run begins" if not matching else f"{len(matching)} runs begin"
-            raise UsageError(f"{found} with {run!r} in {context.obj.project.dagster_home}: expected one. See oda history PIPELINE.")
-        entries = [entry for entry in map(_entry, instance.all_logs(matching[0].run_id)) if step is None or entry["step"] == step]
-        known = {entry["step"] for entry in map(_entry, instance.all_logs(matching[0].run_id))}
-    if step is not None and step not in known:
-        raise UsageError(f"Run {matching[0].run_id} has no messages of a step {step!r}: expected one of {', '.join(sorted(filter(None, known)))}.")
+        found = _find(instance, run, context.obj.project.dagster_home)
+        every = [_entry(record) for record in instance.all_logs(found)]
+    steps = sorted({entry["step"] for entry in every if entry["step"]})
+    if step is not None and step not in steps:
+        raise UsageError(f"Run {found} has no messages of a step {step!r}: {expected_one_of(step, steps)}")
+    entries = [entry for entry in every if step in (None, entry["step"])]
     if json:
-        print_json({"run_id": matching[0].run_id, "messages": entries})
+        print_json({"run_id": found, "messages": entries})
         return
     for entry in entries:
         typer.echo(f"{entry['time'][11:23]} {entry['level']:<8} {entry['step'] or '':<20} {entry['message']}")
 
 
-def _entry(record: Any) -> dict[str, Any]:
-    import logging
+def _find(instance: Any, run: str, home: Path) -> str:
+    """The id of the run that begins so."""
+    matching = [found.run_id for found in instance.get_runs(limit=5000) if found.run_id.startswith(run)]
+    if len(matching) != 1:
+        count = "No run begins" if not matching else f"{len(matching)} runs begin"
+        raise UsageError(f"{count} with {run!r} in {home}: expected one. See oda history PIPELINE.")
+    return str(matching[0])
 
+
+def _entry(record: Any) -> dict[str, Any]:
     event = record.dagster_event
-    message = record.user_message or (event.message if event is not None else "") or (event.event_type_value if event is not None else "")
+    described = (event.message or event.event_type_value) if event is not None else ""
+    described = (event.message or event.event_type_value) if event is not None else ""
+    message = record.user_message or described
     data = getattr(event, "event_specific_data", None)
     error = getattr(data, "error", None)
     if error is not None:

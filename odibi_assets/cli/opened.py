@@ -84,5 +84,3 @@ def parse_overrides(settings: Sequence[str] | None) -> Overrides:
         else:
             params[param] = value
     return Overrides(params, steps)
-
-

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from odibi_assets.identify.identity import PipelineIdentity
 from odibi_assets.orchestrate.pipeline_run import Progress
 
-_STYLES = {"running": "yellow", "computed": "green", "cached": "cyan", "failed": "red", "retrying": "yellow", "skipped": "dim"}
+_STYLES = {
+    "running": "yellow",
+    "computed": "green",
+    "cached": "cyan",
+    "failed": "red",
+    "retrying": "yellow",
+    "skipped": "dim",
+}
 
 
 @contextlib.contextmanager
@@ -40,7 +47,9 @@ def _live(pipeline: PipelineIdentity) -> Iterator[Progress]:
     started: dict[str, float] = {}
 
     def tree() -> Tree:
-        root = Tree(f"[bold]{pipeline.name}[/]  {sum(state in ('computed', 'cached') for state in states.values())} done")
+        root = Tree(
+            f"[bold]{pipeline.name}[/]  {sum(state in ('computed', 'cached') for state in states.values())} done"
+        )
         for layer in pipeline.layers:
             branch = root.add(f"[bold]{layer}[/]")
             for step in pipeline.steps:

@@ -30,7 +30,8 @@ def parse(arguments: list[str]) -> QuickCommand | None:
     >>> parse(["run", "orders.yaml", "--force"]) is None
     True
     """
-    folder, as_json, words = ".", False, []
+    folder, as_json = ".", False
+    words: list[str] = []
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
@@ -52,8 +53,8 @@ def answer(arguments: list[str], started: float) -> int | None:
     quick = parse(arguments)
     if quick is None:
         return None
-    from odibi_assets.declare.project import Project
     from odibi_assets.decide.plan import open_world
+    from odibi_assets.declare.project import Project
     from odibi_assets.errors import OdibiAssetsError
     from odibi_assets.identify.witness import load_witness
 

@@ -9,8 +9,15 @@ from collections.abc import Iterable, Sequence
 from odibi_assets.execute.report import Report, by_outcome
 
 _COLOURS = {
-    "computed": "32", "cached": "36", "hit": "36", "failed": "31", "miss": "33", "skipped": "90", "unknown": "90", "absent": "90",
-}  # fmt: skip
+    "computed": "32",
+    "cached": "36",
+    "hit": "36",
+    "failed": "31",
+    "miss": "33",
+    "skipped": "90",
+    "unknown": "90",
+    "absent": "90",
+}
 
 
 def uses_colour() -> bool:
@@ -23,7 +30,13 @@ def coloured(text: str, outcome: str) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if code and uses_colour() else text
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[int] = frozenset(), colour_by: int | None = None) -> str:
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: frozenset[int] = frozenset(),
+    colour_by: int | None = None,
+) -> str:
     """Aligned columns; the last one runs free."""
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
@@ -40,19 +53,36 @@ def plan_text(report: Report) -> str:
     """A plan: what runs, and why."""
     rows = [(step.name, step.layer, step.outcome, step.reason) for step in report.steps]
     counts = ", ".join(f"{count} {outcome}" for outcome, count in by_outcome(report).items())
-    return f"{table(('step', 'layer', 'outcome', 'reason'), rows, colour_by=2)}\n\n{report.pipeline}: {counts}. Nothing was run."
+    steps = table(("step", "layer", "outcome", "reason"), rows, colour_by=2)
+    return f"{steps}\n\n{report.pipeline}: {counts}. Nothing was run."
 
 
 def run_text(report: Report, *, saved_s: float = 0.0) -> str:
     """A run: steps, outcomes, rows and seconds, and where to look next."""
     rows = [
-        (step.name, step.layer, step.outcome, "" if step.rows is None else f"{step.rows:,}", f"{step.seconds:.2f}", step.reason if step.outcome != "failed" else "")
+        (
+            step.name,
+            step.layer,
+            step.outcome,
+            "" if step.rows is None else f"{step.rows:,}",
+            f"{step.seconds:.2f}",
+            step.reason if step.outcome != "failed" else "",
+        )
         for step in report.steps
     ]
-    lines = [table(("step", "layer", "outcome", "rows", "seconds", "reason"), rows, right=frozenset({3, 4}), colour_by=2), ""]
+    lines = [
+        table(("step", "layer", "outcome", "rows", "seconds", "reason"), rows, right=frozenset({3, 4}), colour_by=2),
+        "",
+    ]
     for step in report.steps:
         if step.error:
-            lines.append(coloured(f"{step.name} failed after {step.attempts} attempt{'s' if step.attempts != 1 else ''}: {step.error}", "failed"))
+            attempts = "1 attempt" if step.attempts == 1 else f"{step.attempts} attempts"
+            lines.append(
+                coloured(
+                    f"{step.name} failed after {attempts}: {step.error}",
+                    "failed",
+                )
+            )
     counts = ", ".join(f"{count} {outcome}" for outcome, count in by_outcome(report).items())
     lines.append(f"{report.pipeline}: {report.status} in {report.seconds:.2f} s ({counts}).")
     if report.run_id is None:

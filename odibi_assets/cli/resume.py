@@ -19,7 +19,9 @@ from odibi_assets.orchestrate.pipeline_run import PipelineRun
 
 def resume(
     context: typer.Context,
-    target: Annotated[str | None, typer.Argument(metavar="[PIPELINE|RUN]", help="A pipeline, whose last run it is, or a run.")] = None,
+    target: Annotated[
+        str | None, typer.Argument(metavar="[PIPELINE|RUN]", help="A pipeline, whose last run it is, or a run.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run what the last run did not finish, as its re-execution.
@@ -54,7 +56,9 @@ def _run_named(state: State, target: str) -> Run | None:
         return None
     run = Runs(open_results(state.project.store_root(None)).store).find(target)
     if run is None:
-        raise UsageError(f"There is no run {target!r} in the store {state.project.store_root(None)}: see oda history PIPELINE.")
+        raise UsageError(
+            f"There is no run {target!r} in the store {state.project.store_root(None)}: see oda history PIPELINE."
+        )
     return run
 
 

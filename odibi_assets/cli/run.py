@@ -18,10 +18,20 @@ from odibi_assets.orchestrate.pipeline_run import PipelineRun
 def run(
     context: typer.Context,
     pipeline: PipelineArgument,
-    select: Annotated[list[str] | None, typer.Option("--select", metavar="STEP", help="Only these steps; other inputs are what is current.")] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option("--select", metavar="STEP", help="Only these steps; other inputs are what is current."),
+    ] = None,
     set: SetOption = None,
-    force: Annotated[list[str] | None, typer.Option("--force", metavar="[STEP]", help="Run a step in any case; all that is selected if none is named.")] = None,
-    record: Annotated[bool, typer.Option("--record", help="Make a Dagster run even if there is nothing to do.")] = False,
+    force: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--force", metavar="[STEP]", help="Run a step in any case; all that is selected if none is named."
+        ),
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Make a Dagster run even if there is nothing to do.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Run the steps whose code, params, engine or inputs changed; reuse the others.

@@ -11,7 +11,7 @@ from odibi_assets.cli.opened import JsonOption, PipelineArgument
 from odibi_assets.cli.output import print_json
 from odibi_assets.cli.render import table as text_table
 from odibi_assets.decide.plan import open_world, snapshots_of
-from odibi_assets.declare.mistake import nearest
+from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.errors import UsageError
 from odibi_assets.identify.pipeline_source import find_pipeline
 from odibi_assets.keep.formats import frame as frame_format
@@ -26,7 +26,9 @@ def show(
     step: Annotated[str, typer.Argument(metavar="STEP[.OUTPUT]", help="A step of the pipeline.")],
     rows: Annotated[int, typer.Option(min=0, help="Rows to print.")] = 10,
     version: Annotated[str | None, typer.Option(metavar="V", help="The beginning of an earlier version.")] = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all rows to a .parquet, .csv or .json file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all rows to a .parquet, .csv or .json file.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Print or export the data that is current for a step.
@@ -38,9 +40,9 @@ def show(
     definition = source.definition().checked()
     name, dot, wanted = step.partition(".")
     if name not in definition.by_name:
-        close = nearest(name, definition.by_name)
-        hint = f" Did you mean {close!r}?" if close else ""
-        raise UsageError(f"Pipeline {definition.name!r} has no step {name!r}: expected one of {', '.join(definition.by_name)}.{hint}")
+        raise UsageError(
+            f"Pipeline {definition.name!r} has no step {name!r}: {expected_one_of(name, definition.by_name)}"
+        )
     if dot and wanted != "result":
         raise UsageError(f"Step {name!r} has no output {wanted!r}: expected 'result'.")
     identity = _Line(definition.name, definition.store)
@@ -53,8 +55,16 @@ def show(
             typer.echo(f"{shown.num_rows} rows written to {output}.")
     if json:
         data = shown.slice(0, rows).to_pylist()
-        print_json({"pipeline": definition.name, "step": name, "version": str(result.output.version), "row_count": shown.num_rows,
-                    "schema": dict(result.output.schema), "rows": data})  # fmt: skip
+        print_json(
+            {
+                "pipeline": definition.name,
+                "step": name,
+                "version": str(result.output.version),
+                "row_count": shown.num_rows,
+                "schema": dict(result.output.schema),
+                "rows": data,
+            }
+        )
     elif output is None:
         typer.echo(_text(shown, rows, result))
 
@@ -75,13 +85,18 @@ def _result(results: Results, snapshots: Snapshots, step: str, version: str | No
             if result.key.step == step and result.output.version.hex.startswith(wanted)
         }
         if len(found) != 1:
-            raise UsageError(f"{len(found)} versions of step {step!r} begin with {version!r}: expected one. See oda cache ls.")
+            raise UsageError(
+                f"{len(found)} versions of step {step!r} begin with {version!r}: expected one. See oda cache ls."
+            )
         return next(iter(found.values()))
     snapshot = snapshots.current()
     reference = snapshot.steps.get(step) if snapshot is not None else None
     result = results.get(reference) if reference is not None else None
     if result is None:
-        raise UsageError(f"Step {step!r} has no current result in environment {snapshots.environment!r}. Run the pipeline first: oda run.")
+        raise UsageError(
+            f"Step {step!r} has no current result in environment {snapshots.environment!r}. "
+            f"Run the pipeline first: oda run {snapshots.pipeline}."
+        )
     return result
 
 
@@ -105,4 +120,7 @@ def _text(shown: Any, rows: int, result: Result) -> str:
     head = shown.slice(0, rows).to_pylist()
     cells = [["" if value is None else str(value) for value in row.values()] for row in head]
     body = text_table(shown.column_names, cells) if shown.num_columns else ""
-    return f"{body}\n\n{shown.num_rows:,} rows, {shown.num_columns} columns, version {result.output.version.hex[:12]}, computed {result.produced_at[:19]} UTC."
+    version, produced = result.output.version.hex[:12], result.produced_at[:19]
+    return (
+        f"{body}\n\n{shown.num_rows:,} rows, {shown.num_columns} columns, version {version}, computed {produced} UTC."
+    )

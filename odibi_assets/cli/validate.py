@@ -14,7 +14,9 @@ from odibi_assets.identify.pipeline_source import find_pipeline, pipelines
 
 def validate(
     context: typer.Context,
-    pipeline: Annotated[str | None, typer.Argument(metavar="[PIPELINE]", help="All of the project unless given.")] = None,
+    pipeline: Annotated[
+        str | None, typer.Argument(metavar="[PIPELINE]", help="All of the project unless given.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Check a pipeline, and the code it names, without running anything. Exit status 2 if anything is wrong.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import typer
 
 from odibi_assets.cli.opened import JsonOption, PipelineArgument, StepArgument, open_pipeline
 from odibi_assets.cli.output import print_json
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import Plan
+from odibi_assets.keep.result import Result
 
 
 def why(context: typer.Context, pipeline: PipelineArgument, step: StepArgument, json: JsonOption = False) -> None:
@@ -27,12 +30,13 @@ def why(context: typer.Context, pipeline: PipelineArgument, step: StepArgument, 
                 "pipeline": opened.identity.name,
                 "step": step,
                 "outcome": decision.action,
-                "reasons": [{"kind": reason.kind, "text": reason.text, "place": reason.place} for reason in decision.reasons],
-                "causes": [{"step": name, "reasons": [str(reason) for reason in plan.decisions[name].reasons]} for name in causes],
-                "current": None if current is None else {"key": str(current.key.digest()), "version": str(current.output.version),
-                            "run_id": current.run_id, "produced_at": current.produced_at, "reason": current.reason},
+                "reasons": [asdict(reason) for reason in decision.reasons],
+                "causes": [
+                    {"step": name, "reasons": [asdict(r) for r in plan.decisions[name].reasons]} for name in causes
+                ],
+                "current": None if current is None else _current(current),
             }
-        )  # fmt: skip
+        )
         return
     typer.echo(_text(decision, plan, causes))
     if current is not None:
@@ -40,6 +44,16 @@ def why(context: typer.Context, pipeline: PipelineArgument, step: StepArgument, 
             f"Its current result is version {current.output.version.hex[:12]}, computed {current.produced_at[:19]} UTC "
             f"by run {current.run_id} because: {current.reason}."
         )
+
+
+def _current(result: Result) -> dict[str, object]:
+    return {
+        "key": str(result.key.digest()),
+        "version": str(result.output.version),
+        "run_id": result.run_id,
+        "produced_at": result.produced_at,
+        "reason": result.reason,
+    }
 
 
 def _text(decision: Decision, plan: Plan, causes: list[str]) -> str:

@@ -108,7 +108,9 @@ def _why_new(known: Known) -> tuple[Reason, ...]:
 
 
 def _rejection(step: StepIdentity, candidate: Candidate) -> tuple[Reason, ...] | None:
-    hindering = [text for kind, text in candidate.result.obstacles if kind not in step.allow and "all" not in step.allow]
+    hindering = [
+        text for kind, text in candidate.result.obstacles if kind not in step.allow and "all" not in step.allow
+    ]
     if hindering:
         return tuple(Reason("obstacle", f"always runs: {text}") for text in hindering)
     if candidate.is_expired:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from odibi_assets.declare.project import Project
 from odibi_assets.decide.decision import Candidate, Decision, Known, decide
+from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.file_digest import FileDigests, match
@@ -42,7 +42,9 @@ class Plan:
 
     @property
     def hits(self) -> Mapping[str, ResultReference]:
-        return {name: decision.result.reference for name, decision in self.decisions.items() if decision.result is not None}
+        return {
+            name: decision.result.reference for name, decision in self.decisions.items() if decision.result is not None
+        }
 
 
 @dataclass
@@ -91,7 +93,9 @@ class World:
             for upstream in step.upstream:
                 if upstream not in chosen:
                     references[upstream] = self._current_reference(upstream, step, pipeline)
-            decision = self.decide(step, references, forced=step.name in forced, finished=(finished or {}).get(step.name))
+            decision = self.decide(
+                step, references, forced=step.name in forced, finished=(finished or {}).get(step.name)
+            )
             decisions[step.name] = decision
             references[step.name] = decision.result.reference if decision.result is not None else None
         return Plan(decisions)

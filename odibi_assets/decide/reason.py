@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from odibi_assets.identify.item import Item
-from odibi_assets.identify.key import Key, SECTIONS
+from odibi_assets.identify.key import SECTIONS, Key
 
 
 @dataclass(frozen=True, slots=True)

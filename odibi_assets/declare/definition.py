@@ -140,15 +140,20 @@ class _Reading:
             for name, value in self.overrides.params.items():
                 if name not in params:
                     self.definition.mistake(
-                        (*self.prefix, "params"), f"--set {name}={value}", f"a parameter of the pipeline ({_names(params)})", nearest(name, params)
+                        (*self.prefix, "params"),
+                        f"--set {name}={value}",
+                        f"a parameter of the pipeline ({_names(params)})",
+                        nearest(name, params),
                     )
                 params[name] = value
             if params:
                 data["params"] = params
-        params = data.get("params")
+        declared = data.get("params")
         for key in list(data):
             if key != "params":
-                data[key] = self._filled(data[key], (*self.prefix, key), params if isinstance(params, Mapping) else {})
+                data[key] = self._filled(
+                    data[key], (*self.prefix, key), declared if isinstance(declared, Mapping) else {}
+                )
         # A placeholder stands for the steps, which are checked one by one with places of their own.
         placeholder = Step(name="placeholder", layer="placeholder", sql="select 1")
         self._validate(Pipeline, {**data, "steps": (placeholder,)}, self.prefix)
@@ -186,7 +191,10 @@ class _Reading:
         for name, params in self.overrides.steps.items():
             if name not in by_name:
                 self.definition.mistake(
-                    (*self.prefix, "steps"), f"--set {name}.…", f"a step of the pipeline ({_names(by_name)})", nearest(name, map(str, by_name))
+                    (*self.prefix, "steps"),
+                    f"--set {name}.…",
+                    f"a step of the pipeline ({_names(by_name)})",
+                    nearest(name, map(str, by_name)),
                 )
                 continue
             _, raw = by_name[name]
@@ -237,7 +245,9 @@ class _Reading:
         }
         every = {field for fields in belongs.values() for field in fields}
         for name in sorted(step.model_fields_set & every - set(belongs[step.kind])):
-            self.definition.mistake((*place, name), name, f"a field that a {step.kind} step takes ({', '.join(belongs[step.kind])})")
+            self.definition.mistake(
+                (*place, name), name, f"a field that a {step.kind} step takes ({', '.join(belongs[step.kind])})"
+            )
         if step.read is not None:
             self._check_path((*place, "read", "path"), step.read.path)
         if step.sql is not None and not isinstance(step.sql, str):
@@ -263,7 +273,9 @@ class _Reading:
             for at, upstream in _named_steps(raw):
                 where = (*place, *at)
                 if upstream not in layer_of:
-                    self.definition.mistake(where, upstream, f"a step of this pipeline ({_names(layer_of)})", nearest(upstream, layer_of))
+                    self.definition.mistake(
+                        where, upstream, f"a step of this pipeline ({_names(layer_of)})", nearest(upstream, layer_of)
+                    )
                 elif upstream == name:
                     self.definition.mistake(where, upstream, "another step: a step can't take its own result")
                 else:
@@ -274,16 +286,20 @@ class _Reading:
             graphlib.TopologicalSorter(graph).prepare()
         except graphlib.CycleError as error:
             cycle = error.args[1]
-            self.definition.mistake((*place_of[cycle[0]], "inputs"), " → ".join(reversed(cycle)), "steps without a cycle")
+            self.definition.mistake(
+                (*place_of[cycle[0]], "inputs"), " → ".join(reversed(cycle)), "steps without a cycle"
+            )
 
     def _check_layers(self, where: Place, name: object, layer: object, upstream: str, upstream_layer: object) -> None:
-        if layer in self.layers and upstream_layer in self.layers:
-            if self.layers.index(str(upstream_layer)) > self.layers.index(str(layer)):
-                self.definition.mistake(
-                    where, f"{upstream} ({upstream_layer})", f"a step in {layer} or an earlier layer, since {name} is {layer}"
-                )
+        if layer not in self.layers or upstream_layer not in self.layers:
+            return
+        if self.layers.index(str(upstream_layer)) > self.layers.index(str(layer)):
+            expected = f"a step in {layer} or an earlier layer, since {name} is {layer}"
+            self.definition.mistake(where, f"{upstream} ({upstream_layer})", expected)
 
-    def _refuse_not_built(self, data: dict[str, Any], place: Place, fields: frozenset[str], also: Sequence[Place] = ()) -> None:
+    def _refuse_not_built(
+        self, data: dict[str, Any], place: Place, fields: frozenset[str], also: Sequence[Place] = ()
+    ) -> None:
         for key in [key for key in data if key in fields]:
             self.definition.mistake((*place, key), key, "a field that this version acts on (this one is not built yet)")
             del data[key]
@@ -358,7 +374,9 @@ def _place_of(detail: ErrorDetails, data: Any) -> Place:
 
 def _model_at(model: type[BaseModel], place: Place) -> type[BaseModel]:
     for part in place:
-        annotation = model.model_fields[part].annotation if isinstance(part, str) and part in model.model_fields else None
+        annotation = (
+            model.model_fields[part].annotation if isinstance(part, str) and part in model.model_fields else None
+        )
         models = [kind for kind in _kinds(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
         if not models:
             return model

@@ -54,6 +54,18 @@ def nearest(name: object, choices: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
+def expected_one_of(name: object, choices: Iterable[str]) -> str:
+    """The end of a message about a name that is not there.
+
+    >>> expected_one_of("ordrs", ["orders", "by_customer"])
+    "expected one of orders, by_customer. Did you mean 'orders'?"
+    """
+    names = list(choices)
+    close = nearest(name, names)
+    hint = f" Did you mean {close!r}?" if close else ""
+    return f"expected one of {', '.join(names) or 'none'}.{hint}"
+
+
 def shown(value: object, *, limit: int = 80) -> str:
     """A found value as a message shows it: short, on one line."""
     text = " ".join(str(value).split())

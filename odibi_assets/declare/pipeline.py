@@ -35,7 +35,9 @@ class Pipeline(Model):
     on_error: Literal["fail_fast", "continue"] = Field(
         "fail_fast", description="fail_fast: nothing new starts after a failure; continue: independent steps go on."
     )
-    steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1)] = Field(description="The steps, in any order.")
+    steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1)] = Field(
+        description="The steps, in any order."
+    )
 
     @cached_property
     def by_name(self) -> Mapping[str, Step]:

@@ -70,7 +70,9 @@ class Project:
         own = self.settings.get("odibi_assets", {}).get("store")
         url = self.env.get(STORE_VARIABLE) or declared or own or DEFAULT_STORE
         if "://" in url:
-            raise UsageError(f"The store {url.partition('://')[0]}://… can't be used: this version knows folders only. Give a path.")
+            raise UsageError(
+                f"The store {url.partition('://')[0]}://… can't be used: this version knows folders only. Give a path."
+            )
         return self.root / Path(url).expanduser()
 
     @property

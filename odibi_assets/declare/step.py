@@ -18,7 +18,9 @@ class Read(Model):
     """Files that a bronze step reads, each with the engine's own reader."""
 
     format: Literal["csv", "parquet"] = Field(description="How the files are parsed.")
-    path: str = Field(description="A path or glob below the project root; several files are joined in the order of their names.")
+    path: str = Field(
+        description="A path or glob below the project root; several files are joined in the order of their names."
+    )
     options: dict[str, Any] = Field({}, description="Handed to the engine's reader as they are.")
 
 

@@ -63,7 +63,9 @@ def parse_yaml(text: str, *, file: str) -> YamlSource:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
-        raise DefinitionError([Mistake(file, line, "YAML", shown(error.problem or error), "a YAML document")]) from error
+        raise DefinitionError(
+            [Mistake(file, line, "YAML", shown(error.problem or error), "a YAML document")]
+        ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DefinitionError([Mistake(file, 1, "YAML", shown(error), "a YAML document")]) from error
     finally:

@@ -41,7 +41,13 @@ class PandasEngine:
             return value
         if isinstance(value, pd.DataFrame):
             return _from_pandas(value)
-        hint = " Use .to_frame()." if isinstance(value, pd.Series) else " Did it forget to return one?" if value is None else ""
+        hint = (
+            " Use .to_frame()."
+            if isinstance(value, pd.Series)
+            else " Did it forget to return one?"
+            if value is None
+            else ""
+        )
         raise NotStorable(f"It returned {_described(value)}: expected a pandas.DataFrame or a pyarrow.Table.{hint}")
 
 

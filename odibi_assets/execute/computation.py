@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from odibi_assets.declare.step import Step, secret_template
-from odibi_assets.declare.template import fill_env
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
+from odibi_assets.declare.step import Step, secret_template
+from odibi_assets.declare.template import fill_env
 from odibi_assets.engines.duckdb_sql import run_statement
 from odibi_assets.engines.engine import Engine
 from odibi_assets.errors import NotStorable, OdibiAssetsError, StepError
@@ -93,7 +93,8 @@ class Computation:
         # What was read during a change is never stored (truth.md 4.1).
         if self.world.file_items(decision.step) != decision.key.files:
             raise FilesChanged(
-                f"The files of step {step.name!r} ({step.read.path}) changed while they were read. Run again when they rest."
+                f"The files of step {step.name!r} ({step.read.path}) changed while they were read. "
+                "Run again when they rest."
             )
         return _Watched(value)
 

@@ -79,7 +79,9 @@ _CHANNELS = (
     _Channel("pandas options", _pandas_options, _restore_pandas_options),
     _Channel("numpy options", _numpy_state, _restore_numpy),
     _Channel("the decimal context", _decimal_context, _restore_decimal),
-    _Channel("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda value: locale.setlocale(locale.LC_ALL, value)),
+    _Channel(
+        "the locale", lambda: locale.setlocale(locale.LC_ALL), lambda value: locale.setlocale(locale.LC_ALL, value)
+    ),
 )
 
 

@@ -56,7 +56,9 @@ def plan_report(plan: Plan, pipeline: PipelineIdentity, environment: str) -> Rep
     return Report(pipeline.name, environment, steps, "success")
 
 
-def reuse_report(plan: Plan, pipeline: PipelineIdentity, environment: str, *, seconds: float, snapshot: str | None) -> Report:
+def reuse_report(
+    plan: Plan, pipeline: PipelineIdentity, environment: str, *, seconds: float, snapshot: str | None
+) -> Report:
     """A run in which there was nothing to do."""
     steps = tuple(_step(decision, "cached", 0.0, 0) for decision in plan.decisions.values())
     return Report(pipeline.name, environment, steps, "success", seconds=round(seconds, 3), snapshot=snapshot)
@@ -77,7 +79,14 @@ def run_report(run: Run, plan: Plan, pipeline: PipelineIdentity, *, seconds: flo
     status = "success" if all(step.outcome in ("computed", "cached") for step in steps) else "failed"
     snapshot = run.end.snapshot if run.end is not None else None
     return Report(
-        pipeline.name, run.start.environment, tuple(steps), status, run.start.run_id, run.start.parent_run_id, round(seconds, 3), snapshot
+        pipeline.name,
+        run.start.environment,
+        tuple(steps),
+        status,
+        run.start.run_id,
+        run.start.parent_run_id,
+        round(seconds, 3),
+        snapshot,
     )
 
 

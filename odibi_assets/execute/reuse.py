@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from odibi_assets.declare.project import Project
 from odibi_assets.decide.plan import Plan, World, snapshots_of
+from odibi_assets.declare.project import Project
 from odibi_assets.identify.identity import PipelineIdentity
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.snapshot import Snapshot

@@ -49,7 +49,9 @@ class Settled:
     def reference(self) -> ResultReference:
         """The result; generation 0 stands for one that is not committed yet."""
         if self.computed is not None:
-            return ResultReference(self.computed.key.digest(), 0, self.computed.version, self.computed.frame.table.num_rows)
+            return ResultReference(
+                self.computed.key.digest(), 0, self.computed.version, self.computed.frame.table.num_rows
+            )
         assert self.decision.result is not None
         return self.decision.result.reference
 
@@ -104,7 +106,9 @@ class Session:
         """
         step = self.identified.identity.by_name[name]
         started = time.perf_counter()
-        references: dict[str, ResultReference | None] = {upstream: self.reference(upstream) for upstream in step.upstream}
+        references: dict[str, ResultReference | None] = {
+            upstream: self.reference(upstream) for upstream in step.upstream
+        }
         decision = self.world.decide(step, references, forced=name in self.forced)
         if decision.action == "hit":
             return Settled(decision, attempt, time.perf_counter() - started)
@@ -154,7 +158,9 @@ class Session:
     def _checked_parent(self, name: str) -> ResultReference:
         """What the parent run finished, unless its code or inputs changed since: Dagster does not look."""
         step = self.identified.identity.by_name[name]
-        references: dict[str, ResultReference | None] = {upstream: self.reference(upstream) for upstream in step.upstream}
+        references: dict[str, ResultReference | None] = {
+            upstream: self.reference(upstream) for upstream in step.upstream
+        }
         decision = self.world.decide(step, references, finished=self.parents[name])
         if decision.action == "hit":
             assert decision.result is not None
@@ -190,7 +196,9 @@ class Session:
         """Compute a committed result again, because its bytes are gone (truth.md 6)."""
         self.log.warning("%s", error)
         step = self.identified.identity.by_name[name]
-        references: dict[str, ResultReference | None] = {upstream: self.reference(upstream) for upstream in step.upstream}
+        references: dict[str, ResultReference | None] = {
+            upstream: self.reference(upstream) for upstream in step.upstream
+        }
         decision = self.world.decide(step, references, forced=True)
         computed = self._compute(decision, references, 1)
         if computed.version != reference.version:
@@ -278,7 +286,9 @@ class Session:
                 if attempt == tries:
                     if not self.beside:
                         raise
-                    self.log.warning("Could not %s step %r: %s The run goes on; a later run computes it again.", what, name, error)
+                    self.log.warning(
+                        "Could not %s step %r: %s The run goes on; a later run computes it again.", what, name, error
+                    )
                     return
                 time.sleep(0.2 * attempt)
 
@@ -346,7 +356,11 @@ class Session:
         """Make results current."""
         at = self.world.now().isoformat(timespec="milliseconds")
         names = frozenset(self.identified.identity.by_name)
-        self._tried("publish", ", ".join(steps), lambda: self.snapshots.publish(steps, run_id=self.start.run_id, at=at, keep_only=names))
+        self._tried(
+            "publish",
+            ", ".join(steps),
+            lambda: self.snapshots.publish(steps, run_id=self.start.run_id, at=at, keep_only=names),
+        )
 
     def close(self) -> RunEnd:
         """Commit what is finished, record how the run ended."""
@@ -354,7 +368,11 @@ class Session:
             self.log.warning("A commit failed: %s", error)
         self.committer.close()
         for layer in self.identified.pipeline.layers:
-            if any(name in self._uncommitted or name in self.finished for name, its in self.start.steps.items() if its == layer):
+            if any(
+                name in self._uncommitted or name in self.finished
+                for name, its in self.start.steps.items()
+                if its == layer
+            ):
                 self._publish_layer(layer) if self.identified.pipeline.checkpoint.mode == "layer" else None
         done = all(self._known(name) is not None for name in self.start.steps)
         snapshot = self.snapshots.current()
@@ -364,8 +382,10 @@ class Session:
             str(snapshot.id) if snapshot is not None else None,
         )
         if self.beside:
-            self._tried("record the end of", self.start.pipeline, lambda: self.runs.finish(self.start.root_run_id, self.start.run_id, end))
+            self._tried(
+                "record the end of",
+                self.start.pipeline,
+                lambda: self.runs.finish(self.start.root_run_id, self.start.run_id, end),
+            )
         self.world.files.save()
         return end
-
-

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 _TRANSIENT_ERRNO = frozenset(
     {
-        errno.EAGAIN, errno.EINTR, errno.EBUSY, errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNREFUSED, errno.ECONNABORTED,
-        errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ENETRESET, errno.EPIPE, errno.ESTALE, errno.EHOSTDOWN,
+        errno.EAGAIN, errno.EINTR, errno.EBUSY, errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNREFUSED,
+        errno.ECONNABORTED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ENETRESET, errno.EPIPE,
+        errno.ESTALE, errno.EHOSTDOWN,
     }
 )  # fmt: skip
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -23,9 +24,10 @@ _TRANSIENT_NAMES = frozenset(
     httpx.TimeoutException httpx.NetworkError httpx.RemoteProtocolError urllib3.exceptions.TimeoutError
     urllib3.exceptions.ProtocolError botocore.exceptions.ConnectionError botocore.exceptions.HTTPClientError
     azure.core.exceptions.ServiceRequestError azure.core.exceptions.ServiceResponseError
-    google.api_core.exceptions.ServerError google.api_core.exceptions.TooManyRequests google.api_core.exceptions.RetryError
-    google.auth.exceptions.TransportError psycopg2.errors.SerializationFailure psycopg2.errors.DeadlockDetected
-    http.client.RemoteDisconnected http.client.IncompleteRead""".split()
+    google.api_core.exceptions.ServerError google.api_core.exceptions.TooManyRequests
+    google.api_core.exceptions.RetryError google.auth.exceptions.TransportError
+    psycopg2.errors.SerializationFailure psycopg2.errors.DeadlockDetected http.client.RemoteDisconnected
+    http.client.IncompleteRead""".split()
 )
 _THROTTLING_CODES = frozenset(
     "Throttling ThrottlingException RequestLimitExceeded TooManyRequestsException SlowDown RequestTimeout InternalError "
@@ -71,7 +73,11 @@ def _one_is_transient(error: BaseException) -> bool:
         return "locked" in str(error) or "busy" in str(error)
     if isinstance(error, OSError) and error.errno in _TRANSIENT_ERRNO:
         return True
-    if _status(error) in _TRANSIENT_STATUS or _sqlstate(error) in _TRANSIENT_SQLSTATE or _code(error) in _THROTTLING_CODES:
+    if (
+        _status(error) in _TRANSIENT_STATUS
+        or _sqlstate(error) in _TRANSIENT_SQLSTATE
+        or _code(error) in _THROTTLING_CODES
+    ):
         return True
     return any(f"{cls.__module__}.{cls.__qualname__}" in _TRANSIENT_NAMES for cls in type(error).__mro__)
 

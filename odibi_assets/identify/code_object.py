@@ -43,7 +43,7 @@ def _structure(code: types.CodeType) -> list[object]:
             argument = _constant(instruction.argval)
         instructions.append((instruction.opname, argument))
     handlers = [
-        tuple(index_at.get(offset, -1) for offset in (entry.start, entry.end, entry.target)) + (entry.depth, entry.lasti)
+        (*(index_at.get(offset, -1) for offset in (entry.start, entry.end, entry.target)), entry.depth, entry.lasti)
         for entry in getattr(bytecode, "exception_entries", ())
     ]
     shape = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
@@ -52,7 +52,11 @@ def _structure(code: types.CodeType) -> list[object]:
 
 def _without_docstring(instructions: list[dis.Instruction]) -> list[dis.Instruction]:
     """Drop ``__doc__ = '…'`` from the body of a class that is defined inside a function."""
-    stores = [i for i, instruction in enumerate(instructions) if instruction.argval == "__doc__" and instruction.opname == "STORE_NAME"]
+    stores = [
+        i
+        for i, instruction in enumerate(instructions)
+        if instruction.argval == "__doc__" and instruction.opname == "STORE_NAME"
+    ]
     dropped = {j for i in stores for j in (i - 1, i)}
     return [instruction for i, instruction in enumerate(instructions) if i not in dropped]
 
@@ -203,9 +207,7 @@ def _constant_name(instructions: list[dis.Instruction], after: int) -> bool:
     return False
 
 
-def _import(
-    instructions: list[dis.Instruction], i: int, line: int, aliases: dict[str, _Alias], found: Usage
-) -> int:
+def _import(instructions: list[dis.Instruction], i: int, line: int, aliases: dict[str, _Alias], found: Usage) -> int:
     module = instructions[i].argval
     level = instructions[i - 2].argval if i >= 2 and isinstance(instructions[i - 2].argval, int) else 0
     names = instructions[i - 1].argval
@@ -225,7 +227,13 @@ def _import(
 
 
 def _plain_import(
-    instructions: list[dis.Instruction], i: int, line: int, module: str, level: int, aliases: dict[str, _Alias], found: Usage
+    instructions: list[dis.Instruction],
+    i: int,
+    line: int,
+    module: str,
+    level: int,
+    aliases: dict[str, _Alias],
+    found: Usage,
 ) -> int:
     """``import a.b`` binds ``a``; ``import a.b as c`` binds ``a.b``."""
     target = module.partition(".")[0]
@@ -238,4 +246,3 @@ def _plain_import(
         aliases[instructions[i].argval] = _Alias(target, level)
         found.references.append(Reference(target, (), line, True, level, whole=False))
     return i + 1
-

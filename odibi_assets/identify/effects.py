@@ -110,12 +110,12 @@ def _binding_lines(source: LoadedSource) -> dict[str, int]:
 
 
 _PURE_CALLS = frozenset(
-    """Path PurePath PosixPath dict list tuple set frozenset int float str bytes bool complex range sorted len min max sum
-    abs round zip enumerate map filter reversed slice re.compile Decimal decimal.Decimal Fraction timedelta
-    datetime.timedelta namedtuple collections.namedtuple OrderedDict defaultdict MappingProxyType types.MappingProxyType
-    logging.getLogger getLogger TypeVar typing.TypeVar NewType partial functools.partial field dataclasses.field Enum
-    pathlib.Path threading.Lock threading.RLock Lock RLock resolve absolute with_name joinpath with_suffix format join
-    split strip lower upper replace keys values items itemgetter attrgetter""".split()
+    """Path PurePath PosixPath dict list tuple set frozenset int float str bytes bool complex range sorted len min
+    max sum abs round zip enumerate map filter reversed slice re.compile Decimal decimal.Decimal Fraction
+    timedelta datetime.timedelta namedtuple collections.namedtuple OrderedDict defaultdict MappingProxyType
+    types.MappingProxyType logging.getLogger getLogger TypeVar typing.TypeVar NewType partial functools.partial
+    field dataclasses.field Enum pathlib.Path threading.Lock threading.RLock Lock RLock resolve absolute with_name
+    joinpath with_suffix format join split strip lower upper replace keys values items itemgetter attrgetter""".split()
 )
 
 
@@ -168,9 +168,7 @@ def _is_effect(statement: ast.stmt, source: LoadedSource) -> bool:
         return any(isinstance(node, (ast.Attribute, ast.Subscript)) for target in targets for node in ast.walk(target))
     if isinstance(statement, (ast.Import, ast.ImportFrom, ast.Pass)):
         return False
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-        return False
-    return True
+    return not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
 
 
 def _declares(statement: ast.stmt, own: frozenset[str]) -> bool:

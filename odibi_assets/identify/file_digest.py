@@ -32,7 +32,9 @@ def match(root: Path, pattern: str) -> list[Path]:
         raise UsageError(f"No file matches {pattern!r} below the project root: expected at least one.")
     for path in found:
         if not path.resolve().is_relative_to(root.resolve()):
-            raise UsageError(f"{pattern!r} leads to {path.resolve()}, outside the project root: expected a file below it.")
+            raise UsageError(
+                f"{pattern!r} leads to {path.resolve()}, outside the project root: expected a file below it."
+            )
     return found
 
 
@@ -72,7 +74,9 @@ class FileDigests:
                 if signature(path) == before:
                     self._remember(path, key, before, found)
                     return found
-        raise OdibiAssetsError(f"{path} changed each time it was read: expected a file that rests. Run again when it is written.")
+        raise OdibiAssetsError(
+            f"{path} changed each time it was read: expected a file that rests. Run again when it is written."
+        )
 
     def save(self) -> None:
         """Write what was learnt; a cache that can't be written costs time, nothing else."""

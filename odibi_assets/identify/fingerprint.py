@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any
 
+from odibi_assets.errors import NotFingerprintable
 from odibi_assets.identify import distribution
 from odibi_assets.identify.code_object import Reference, code_digest, usage
 from odibi_assets.identify.digest import Digest, encode
@@ -31,7 +32,6 @@ from odibi_assets.identify.effects import binding_line, effects_of, imported_mod
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.observed_inputs import unobserved
 from odibi_assets.identify.volatile import free_volatility, volatility
-from odibi_assets.errors import NotFingerprintable
 
 
 @dataclass
@@ -49,7 +49,9 @@ class Fingerprint:
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
 
 
-def fingerprint(function: Callable[..., Any], root: Path, *, extra_modules: Iterable[types.ModuleType] = ()) -> Fingerprint:
+def fingerprint(
+    function: Callable[..., Any], root: Path, *, extra_modules: Iterable[types.ModuleType] = ()
+) -> Fingerprint:
     """Identity of a function and of everything first-party that it reaches.
 
     Args:
@@ -98,9 +100,31 @@ class _Walk:
             return self._add_function
         if isinstance(value, type):
             return self._add_class
-        if isinstance(value, (types.MethodType, functools.partial, functools.partialmethod, staticmethod, classmethod, property, functools.cached_property)):
+        if isinstance(
+            value,
+            (
+                types.MethodType,
+                functools.partial,
+                functools.partialmethod,
+                staticmethod,
+                classmethod,
+                property,
+                functools.cached_property,
+            ),
+        ):
             return self._add_wrapper
-        if isinstance(value, (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType, types.ClassMethodDescriptorType, types.MethodWrapperType)):
+        if isinstance(
+            value,
+            (
+                types.BuiltinFunctionType,
+                types.MethodDescriptorType,
+                types.WrapperDescriptorType,
+                types.GetSetDescriptorType,
+                types.MemberDescriptorType,
+                types.ClassMethodDescriptorType,
+                types.MethodWrapperType,
+            ),
+        ):
             return self._add_foreign
         if isinstance(value, (logging.Logger, logging.LoggerAdapter, *_LOCKS)):
             return lambda name, value, place: ("by name", type(value).__qualname__)
@@ -126,7 +150,9 @@ class _Walk:
             return ("function", full)
         where = self._place(code.co_filename, code.co_firstlineno)
         defaults = [self.add(f"{full} default", item, where) for item in (function.__defaults__ or ())]
-        keywords = {key: self.add(f"{full} {key}", item, where) for key, item in (function.__kwdefaults__ or {}).items()}
+        keywords = {
+            key: self.add(f"{full} {key}", item, where) for key, item in (function.__kwdefaults__ or {}).items()
+        }
         shape = self._encoded(full, ("defaults", defaults, keywords), where)
         digest = Digest.of_struct("function", [code_digest(code), shape])
         self.result.items[full] = Item(digest, "helper", place=where)
@@ -191,7 +217,9 @@ class _Walk:
         self._add_named(base, target, owner, namespace, place)
         return self._qualified(target, attributes)
 
-    def _add_named(self, base: str, target: Any, owner: types.ModuleType | None, namespace: Mapping[str, Any], place: str) -> None:
+    def _add_named(
+        self, base: str, target: Any, owner: types.ModuleType | None, namespace: Mapping[str, Any], place: str
+    ) -> None:
         if isinstance(target, (types.FunctionType, type, types.BuiltinFunctionType)):
             self.add(base, target, place)
             return
@@ -207,7 +235,9 @@ class _Walk:
             return
         before = len(self.result.obstacles)
         stand_in = self.add(name, value, place)
-        if len(self.result.obstacles) > before or isinstance(stand_in, tuple) and stand_in[:1] in (("function",), ("class",), ("module",)):
+        if len(self.result.obstacles) > before or (
+            isinstance(stand_in, tuple) and stand_in[:1] in (("function",), ("class",), ("module",))
+        ):
             return
         if isinstance(value, (logging.Logger, logging.LoggerAdapter, *_LOCKS)):
             return
@@ -261,7 +291,13 @@ class _Walk:
         return ("module", module.__name__)
 
     def _add_mapping(self, name: str, value: Mapping[Any, Any], place: str | None) -> object:
-        return ("mapping", [(self.add(f"a key of {name}", key, place), self.add(f"{name}[{key!r}]", item, place)) for key, item in value.items()])
+        return (
+            "mapping",
+            [
+                (self.add(f"a key of {name}", key, place), self.add(f"{name}[{key!r}]", item, place))
+                for key, item in value.items()
+            ],
+        )
 
     def _add_collection(self, name: str, value: Any, place: str | None) -> object:
         items = [self.add(f"{name}[{i}]", item, place) for i, item in enumerate(value)]
@@ -309,12 +345,16 @@ class _Walk:
             for name, module in modules.items():
                 digest = module_digest(module)
                 if digest is not None:
-                    self.result.items[f"{name} (whole)"] = Item(digest, "module", place=self._relative(module.__file__ or ""))
+                    self.result.items[f"{name} (whole)"] = Item(
+                        digest, "module", place=self._relative(module.__file__ or "")
+                    )
         for name, module in modules.items():
             self.result.modules.setdefault(name, module)
             for effect in effects_of(module):
                 where = self._place(module.__file__ or "", effect.line)
-                self.result.items[f"{name} line {effect.digest.hex[:8]}"] = Item(effect.digest, "effect", shown=effect.text, place=where)
+                self.result.items[f"{name} line {effect.digest.hex[:8]}"] = Item(
+                    effect.digest, "effect", shown=effect.text, place=where
+                )
                 for reference in effect.names:
                     if reference in vars(module):
                         self._add_named(reference, vars(module)[reference], None, vars(module), where)
@@ -327,7 +367,9 @@ class _Walk:
             return  # the standard library counts by Python's version
         for pinned in distribution.identity(owner):
             package, _, version = pinned.partition("==")
-            self.result.items[f"distribution {package}"] = Item(Digest.of_struct("distribution", pinned), "distribution", shown=version.partition("@")[0])
+            self.result.items[f"distribution {package}"] = Item(
+                Digest.of_struct("distribution", pinned), "distribution", shown=version.partition("@")[0]
+            )
 
     def _imported(self, reference: Reference, namespace: Mapping[str, Any], place: str) -> types.ModuleType | None:
         name = "." * reference.level + reference.name
@@ -338,7 +380,7 @@ class _Walk:
                 return sys.modules[full]
             top = full.partition(".")[0]
             spec = importlib.util.find_spec(top)
-            if spec is None or spec.origin is None and not spec.submodule_search_locations:
+            if spec is None or (spec.origin is None and not spec.submodule_search_locations):
                 return None
             origin = spec.origin or next(iter(spec.submodule_search_locations or ()), "")
             if not distribution.is_first_party(origin):
@@ -369,7 +411,9 @@ class _Walk:
         file = getattr(module, "__file__", None)
         if file is None:
             folders = list(getattr(module, "__path__", ()))
-            return bool(folders) and all(distribution.is_first_party(os.path.join(folder, "__init__.py")) for folder in folders)
+            return bool(folders) and all(
+                distribution.is_first_party(os.path.join(folder, "__init__.py")) for folder in folders
+            )
         return distribution.is_first_party(file)
 
     def _name_of(self, value: Any, name: str) -> str:
@@ -384,7 +428,9 @@ class _Walk:
         if not isinstance(name, str) or not isinstance(module, str):
             return None
         module = _PUBLIC_MODULES.get(module, module)
-        return ".".join((module, name.rpartition(".")[2] if isinstance(target, types.BuiltinFunctionType) else name, *attributes))
+        return ".".join(
+            (module, name.rpartition(".")[2] if isinstance(target, types.BuiltinFunctionType) else name, *attributes)
+        )
 
     def _relative(self, path: str) -> str:
         absolute = os.path.abspath(path) if os.path.isabs(path) else path

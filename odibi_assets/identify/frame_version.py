@@ -92,7 +92,9 @@ def _update(hasher: Any, array: pa.Array, name: str) -> None:
         _update(hasher, compute.list_value_length(array), name)
         _update(hasher, array.flatten(), f"{name}[]")
     elif pa.types.is_map(kind):
-        entries = pa.ListArray.from_arrays(array.offsets, pa.StructArray.from_arrays([array.keys, array.items], ["key", "value"]))
+        entries = pa.ListArray.from_arrays(
+            array.offsets, pa.StructArray.from_arrays([array.keys, array.items], ["key", "value"])
+        )
         _update(hasher, compute.list_value_length(entries), name)
         _update(hasher, entries.flatten(), f"{name}[]")
     else:
@@ -104,13 +106,19 @@ def _update(hasher: Any, array: pa.Array, name: str) -> None:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
     )
 
 
 def _is_fixed_width(kind: pa.DataType) -> bool:
     return bool(
-        pa.types.is_integer(kind) or pa.types.is_temporal(kind) or pa.types.is_decimal(kind) or pa.types.is_fixed_size_binary(kind)
+        pa.types.is_integer(kind)
+        or pa.types.is_temporal(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_fixed_size_binary(kind)
     )
 
 

@@ -98,12 +98,19 @@ class _Identification:
         bound = {name.lower(): name for name in step.bindings}
         for table in sorted(statement.tables):
             if table.lower() not in bound:
-                self.definition.mistake((*place, "sql"), f"table {table}", f"an input of the step ({', '.join(step.bindings) or 'none'})", nearest(table, step.bindings))
+                self.definition.mistake(
+                    (*place, "sql"),
+                    f"table {table}",
+                    f"an input of the step ({', '.join(step.bindings) or 'none'})",
+                    nearest(table, step.bindings),
+                )
         used = {table.lower() for table in statement.tables}
         for name in step.bindings:
             if name.lower() not in used:
                 at = ("inputs", name) if isinstance(step.inputs, dict) else ("inputs", step.inputs.index(name))
-                self.definition.mistake((*place, *at), name, "an input that the statement reads", nearest(name, statement.tables))
+                self.definition.mistake(
+                    (*place, *at), name, "an input that the statement reads", nearest(name, statement.tables)
+                )
 
     def _sql_expectation(self, error: BadStatement, step: Step, place: Place) -> str:
         if "reads a file" in str(error):
@@ -120,7 +127,9 @@ class _Identification:
                 self.sql_files.append(path)
                 with unobserved():
                     return path.read_text()
-        self.definition.mistake((*place, "sql", "file"), sql.file, "a file beside the YAML file or below the project root")
+        self.definition.mistake(
+            (*place, "sql", "file"), sql.file, "a file beside the YAML file or below the project root"
+        )
         return None
 
     def _fingerprints(self, pipeline: Pipeline) -> dict[str, Fingerprint]:
@@ -133,7 +142,9 @@ class _Identification:
 
     def _entry_modules(self) -> list[types.ModuleType]:
         names = {transform.function.__module__ for transform in self.transforms.values()}
-        names |= {step.python.partition(":")[0] for step in self.definition.steps.values() if isinstance(step.python, str)}
+        names |= {
+            step.python.partition(":")[0] for step in self.definition.steps.values() if isinstance(step.python, str)
+        }
         return [sys.modules[name] for name in sorted(names) if name in sys.modules]
 
     def _computed_values(self, prints: Mapping[str, Fingerprint]) -> tuple[str, ...]:
@@ -208,11 +219,19 @@ class _Identification:
     def _code(self, step: Step, found: Fingerprint, statement: Statement | None) -> dict[str, Item]:
         if statement is not None:
             line = self._line(step, "sql")
-            return {"statement": Item(Digest.of_struct("sql", statement.text), "sql", shown=_short(statement.text), place=line)}
+            return {
+                "statement": Item(
+                    Digest.of_struct("sql", statement.text), "sql", shown=_short(statement.text), place=line
+                )
+            }
         if step.read is not None:
-            items = {"read.format": Item(Digest.of_struct("format", step.read.format), "option", shown=step.read.format)}
+            items = {
+                "read.format": Item(Digest.of_struct("format", step.read.format), "option", shown=step.read.format)
+            }
             for name, value in step.read.options.items():
-                items[f"read.options.{name}"] = Item(Digest.of_struct("option", value), "option", shown=safe_repr(value))
+                items[f"read.options.{name}"] = Item(
+                    Digest.of_struct("option", value), "option", shown=safe_repr(value)
+                )
             return items
         return found.items
 
@@ -230,11 +249,17 @@ class _Identification:
             if step.deterministic:
                 items["threads"] = Item(Digest.of_struct("setting", 1), "setting", shown="1")
         if step.cache.source_version is not None:
-            items["source_version"] = Item(Digest.of_struct("setting", step.cache.source_version), "setting", shown=step.cache.source_version)
+            items["source_version"] = Item(
+                Digest.of_struct("setting", step.cache.source_version), "setting", shown=step.cache.source_version
+            )
         return items
 
 
-_ENGINE_LIBRARIES = {"read": ("pandas", "pyarrow", "numpy"), "sql": ("duckdb", "pyarrow"), "python": ("pandas", "pyarrow", "numpy")}
+_ENGINE_LIBRARIES = {
+    "read": ("pandas", "pyarrow", "numpy"),
+    "sql": ("duckdb", "pyarrow"),
+    "python": ("pandas", "pyarrow", "numpy"),
+}
 
 
 def _engine(step: Step) -> dict[str, Item]:

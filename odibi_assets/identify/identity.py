@@ -125,7 +125,9 @@ class PipelineIdentity:
         )
 
 
-def with_items(step: StepIdentity, *, files: Mapping[str, Item], env: Mapping[str, Item], settings: Mapping[str, Item]) -> StepIdentity:
+def with_items(
+    step: StepIdentity, *, files: Mapping[str, Item], env: Mapping[str, Item], settings: Mapping[str, Item]
+) -> StepIdentity:
     """The step with what the world adds to its key now: file contents, variables, the date."""
     key = replace(step.key, files=files, env=env, settings={**step.key.settings, **settings})
     return replace(step, key=key)

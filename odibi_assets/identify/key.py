@@ -55,7 +55,10 @@ class Key:
         return self._digest(tuple(section for section in SECTIONS if section != "bindings"))
 
     def _digest(self, sections: tuple[str, ...]) -> Digest:
-        parts = [(section, sorted((name, item.digest) for name, item in getattr(self, section).items())) for section in sections]
+        parts = [
+            (section, sorted((name, item.digest) for name, item in getattr(self, section).items()))
+            for section in sections
+        ]
         return Digest.of_struct("key", [KEY_SCHEMA, self.step, parts])
 
     def bound(self, bindings: Items) -> Key:
@@ -73,7 +76,8 @@ class Key:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Key:
         sections = {
-            section: {name: Item.from_json(item) for name, item in data.get(section, {}).items()} for section in SECTIONS
+            section: {name: Item.from_json(item) for name, item in data.get(section, {}).items()}
+            for section in SECTIONS
         }
         return cls(data["step"], **sections)
 

@@ -14,6 +14,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
+import types
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -103,7 +104,7 @@ class Recorder:
         if not isinstance(path, (str, bytes, os.PathLike)):
             return None
         text = os.path.abspath(os.fsdecode(os.fspath(path)))
-        if text.startswith(self.ignored) or text.startswith(_never_counted()):
+        if text.startswith((*self.ignored, *_never_counted())):
             return None
         if self.made and any(text == folder or text.startswith(folder + os.sep) for folder in self.made):
             return None
@@ -119,7 +120,9 @@ class Recorder:
         text = self.path(path)
         if text is None:
             return
-        writes = isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC))
+        writes = isinstance(flags, int) and bool(
+            flags & (os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC)
+        )
         if writes:
             self._written(text)
         elif text not in self.written:
@@ -191,7 +194,7 @@ def _never_counted() -> tuple[str, ...]:
 
 _NEVER_COUNTED: tuple[str, ...] = ()
 _REAL_STAT = os.stat
-_CURRENT: ContextVar[Recorder | None | Literal["unobserved"]] = ContextVar("odibi_assets_recorder", default=None)
+_CURRENT: ContextVar[Recorder | Literal["unobserved"] | None] = ContextVar("odibi_assets_recorder", default=None)
 _ACTIVE: list[Recorder] = []
 _LOCK = threading.Lock()
 _INSTALLED = False
@@ -233,7 +236,7 @@ def _recorders() -> list[Recorder]:
 
 def _by_import_system() -> bool:
     """Is it Python's own search for a module that looks? What it finds is in the fingerprint."""
-    frame = sys._getframe(2)
+    frame: types.FrameType | None = sys._getframe(2)
     for _ in range(4):
         if frame is None or frame.f_code.co_filename.startswith("<frozen importlib"):
             return frame is not None

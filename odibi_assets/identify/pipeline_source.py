@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from odibi_assets.declare.definition import COMPONENT_TYPE, Definition, Overrides, define
-from odibi_assets.declare.mistake import DefinitionError, nearest
+from odibi_assets.declare.mistake import DefinitionError, expected_one_of
 from odibi_assets.declare.project import Project
 from odibi_assets.declare.yaml_source import read_yaml
 from odibi_assets.errors import UsageError
 from odibi_assets.identify import source_loader
 from odibi_assets.identify.identification import Identified, identify
+from odibi_assets.identify.observed_inputs import unobserved
 
 
 @runtime_checkable
@@ -67,13 +68,16 @@ def find_pipeline(project: Project, reference: str) -> PipelineSource:
     if reference.endswith((".yaml", ".yml")):
         path = project.root / reference
         if not path.is_file():
-            raise UsageError(f"There is no pipeline file {reference!r} in {project.root}: expected a path below the project root.")
+            raise UsageError(
+                f"There is no pipeline file {reference!r} in {project.root}: expected a path below the project root."
+            )
         return PipelineSource(project, path)
     return _by_name(project, reference)
 
 
 def _by_name(project: Project, name: str) -> PipelineSource:
-    sources = list(pipelines(project))
+    with unobserved():
+        sources = list(pipelines(project))
     found = [source for source, its_name in sources if its_name == name]
     if len(found) == 1:
         return found[0]
@@ -81,9 +85,10 @@ def _by_name(project: Project, name: str) -> PipelineSource:
     if found:
         files = ", ".join(project.shown(source.path) for source in found)
         raise UsageError(f"The name {name!r} stands for {len(found)} pipelines ({files}): give each a name of its own.")
-    close = nearest(name, names)
-    hint = f" Did you mean {close!r}?" if close else ""
-    raise UsageError(f"There is no pipeline {name!r} in {project.root}: expected one of {', '.join(names) or 'none'}, a YAML file or file.py:name.{hint}")
+    raise UsageError(
+        f"There is no pipeline {name!r} in {project.root}: {expected_one_of(name, names)} "
+        "A YAML file or file.py:name does as well."
+    )
 
 
 def pipelines(project: Project) -> Iterator[tuple[PipelineSource, str]]:
@@ -116,8 +121,8 @@ def _python_source(project: Project, path: Path, name: str) -> PipelineSource:
     module = importlib.import_module(path.stem)
     declared = getattr(module, name, None)
     if not isinstance(declared, Declares):
-        names = [key for key, value in vars(module).items() if isinstance(value, Declares) and not isinstance(value, type)]
-        close = nearest(name, names)
-        hint = f" Did you mean {close!r}?" if close else ""
-        raise UsageError(f"{path.name} has no pipeline {name!r}: expected one of {', '.join(names) or 'none'}.{hint}")
+        names = [
+            key for key, value in vars(module).items() if isinstance(value, Declares) and not isinstance(value, type)
+        ]
+        raise UsageError(f"{path.name} has no pipeline {name!r}: {expected_one_of(name, names)}")
     return PipelineSource(project, path, declared)

@@ -42,7 +42,9 @@ class Statement:
 
 _DATES = frozenset({"current_date", "today"})
 # Answer from settings or the session, not from the inputs.
-_SETTINGS = frozenset({"current_setting", "duckdb_settings", "getvariable", "current_schema", "current_database", "version"})
+_SETTINGS = frozenset(
+    {"current_setting", "duckdb_settings", "getvariable", "current_schema", "current_database", "version"}
+)
 # age(x) counts from today, though DuckDB 2.0 declares one of its overloads consistent.
 _AGE_OF_ONE = ("age", 1)
 _ALLOWED_TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "repeat", "repeat_row"})
@@ -120,7 +122,9 @@ def _literal_end(text: str, quote: str) -> int:
     return len(text)
 
 
-def _walk(node: Any, names: frozenset[str], tables: set[str], functions: set[tuple[str, int]], files: list[str]) -> None:
+def _walk(
+    node: Any, names: frozenset[str], tables: set[str], functions: set[tuple[str, int]], files: list[str]
+) -> None:
     if isinstance(node, list):
         for item in node:
             _walk(item, names, tables, functions, files)
@@ -149,7 +153,9 @@ def _walk(node: Any, names: frozenset[str], tables: set[str], functions: set[tup
             _walk(value, names, tables, functions, files)
 
 
-def _walk_common_tables(node: dict[str, Any], names: frozenset[str], tables: set[str], functions: set[tuple[str, int]], files: list[str]) -> frozenset[str]:
+def _walk_common_tables(
+    node: dict[str, Any], names: frozenset[str], tables: set[str], functions: set[tuple[str, int]], files: list[str]
+) -> frozenset[str]:
     entries = (node.get("cte_map") or {}).get("map") or []
     for entry in entries:
         name = str(entry["key"]).lower()
@@ -202,16 +208,24 @@ def _judge(functions: set[tuple[str, int]]) -> tuple[tuple[Obstacle, ...], bool]
 def _pure_macros() -> frozenset[str]:
     """Macros whose own definition names no volatile function."""
     pure = set()
-    for name, definition in _connection().execute(
-        "select function_name, macro_definition from duckdb_functions() where function_type = 'macro'"
-    ).fetchall():
+    for name, definition in (
+        _connection()
+        .execute("select function_name, macro_definition from duckdb_functions() where function_type = 'macro'")
+        .fetchall()
+    ):
         try:
-            data = json.loads(_connection().execute("select json_serialize_sql(?)", [f"select {definition}"]).fetchone()[0])
-        except Exception:  # noqa: S112, BLE001 - what DuckDB can't serialise is not known to be pure
+            data = json.loads(
+                _connection().execute("select json_serialize_sql(?)", [f"select {definition}"]).fetchone()[0]
+            )
+        except Exception:  # noqa: S112 - what DuckDB can't serialise is not known to be pure
             continue
-        called = {str(node.get("function_name", "")).lower() for node in _nodes(data) if node.get("class") == "FUNCTION"}
-        if not data.get("error") and not called & _SETTINGS and all(
-            "CONSISTENT" in _stability().get((other, None), _PURE) for other in called
+        called = {
+            str(node.get("function_name", "")).lower() for node in _nodes(data) if node.get("class") == "FUNCTION"
+        }
+        if (
+            not data.get("error")
+            and not called & _SETTINGS
+            and all("CONSISTENT" in _stability().get((other, None), _PURE) for other in called)
         ):
             pure.add(str(name).lower())
     return frozenset(pure)
@@ -224,9 +238,11 @@ _PURE = frozenset({"CONSISTENT"})
 def _stability() -> dict[tuple[str, int | None], set[str]]:
     """(Function, count of its arguments) → stability of its overloads; under None that of all of them."""
     found: dict[tuple[str, int | None], set[str]] = {}
-    for name, kind, stability, parameters in _connection().execute(
-        "select function_name, function_type, stability, parameters from duckdb_functions()"
-    ).fetchall():
+    for name, kind, stability, parameters in (
+        _connection()
+        .execute("select function_name, function_type, stability, parameters from duckdb_functions()")
+        .fetchall()
+    ):
         verdict = "MACRO" if kind == "macro" else str(stability or "UNKNOWN")
         for count in (None, len(parameters)):
             found.setdefault((str(name).lower(), count), set()).add(verdict)

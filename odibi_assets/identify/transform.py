@@ -74,7 +74,9 @@ def resolve(reference: str | Callable[..., Any]) -> Transform:
         elif parameter.kind is parameter.VAR_KEYWORD:
             takes_any = True
         else:
-            raise BadReference(f"*{name}", "named parameters: each positional one is an input, each keyword-only one a param")
+            raise BadReference(
+                f"*{name}", "named parameters: each positional one is an input, each keyword-only one a param"
+            )
     return Transform(function, inputs, tuple(params), frozenset(required), takes_any, context)
 
 
@@ -95,7 +97,9 @@ def _import(reference: str) -> Callable[..., Any]:
         if not hasattr(target, part):
             names = [key for key, value in vars(target).items() if callable(value) and not key.startswith("_")]
             close = difflib.get_close_matches(part, names, n=1, cutoff=0.5)
-            raise BadReference(reference, f"a function of {module_name}", f"{module_name}:{close[0]}" if close else None)
+            raise BadReference(
+                reference, f"a function of {module_name}", f"{module_name}:{close[0]}" if close else None
+            )
         target = getattr(target, part)
     if not callable(target):
         raise BadReference(reference, f"a function, not a {type(target).__name__}")
@@ -111,10 +115,14 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
 def _handed_as(name: str, annotation: Any, reference: str) -> str:
     if annotation is inspect.Parameter.empty:
         return PANDAS
-    text = annotation if isinstance(annotation, str) else f"{getattr(annotation, '__module__', '')}.{getattr(annotation, '__qualname__', annotation)}"
+    text = (
+        annotation
+        if isinstance(annotation, str)
+        else f"{getattr(annotation, '__module__', '')}.{getattr(annotation, '__qualname__', annotation)}"
+    )
     if text.endswith("DataFrame") and "polars" not in text and "spark" not in text:
         return PANDAS
-    if text.startswith(("pyarrow", "pa.")) and text.endswith("Table") or text == "Table":
+    if (text.startswith(("pyarrow", "pa.")) and text.endswith("Table")) or text == "Table":
         return ARROW
     raise BadReference(f"{name}: {text} in {reference}", "pandas.DataFrame, pyarrow.Table or no annotation")
 
@@ -135,7 +143,9 @@ def check_transform(definition: Definition, place: Place, step: Step) -> Transfo
         expected = f"an input that {name} takes ({', '.join(transform.inputs) or 'none'})"
         definition.mistake((*place, *at), parameter, expected, nearest(parameter, transform.inputs))
     for parameter in sorted(set(transform.inputs) - bound):
-        definition.mistake((*place, "inputs"), f"no {parameter}", f"a step for each input of {name} ({', '.join(transform.inputs)})")
+        definition.mistake(
+            (*place, "inputs"), f"no {parameter}", f"a step for each input of {name} ({', '.join(transform.inputs)})"
+        )
     for parameter in sorted(set(step.params) - set(transform.params)):
         if not transform.takes_any_param:
             expected = f"a keyword-only parameter of {name} ({', '.join(transform.params) or 'none'})"

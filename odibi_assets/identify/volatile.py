@@ -9,10 +9,10 @@ from __future__ import annotations
 from odibi_assets.identify.code_object import Reference, Usage
 
 _CLOCKS = frozenset(
-    """time.time time.time_ns time.monotonic time.monotonic_ns time.perf_counter time.perf_counter_ns time.process_time
-    time.localtime time.gmtime time.ctime time.asctime time.strftime
-    datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today datetime.date.today
-    pandas.Timestamp.now pandas.Timestamp.today pandas.Timestamp.utcnow""".split()
+    """time.time time.time_ns time.monotonic time.monotonic_ns time.perf_counter time.perf_counter_ns
+    time.process_time time.localtime time.gmtime time.ctime time.asctime time.strftime datetime.datetime.now
+    datetime.datetime.utcnow datetime.datetime.today datetime.date.today pandas.Timestamp.now
+    pandas.Timestamp.today pandas.Timestamp.utcnow""".split()
 )
 _RANDOM = frozenset("uuid.uuid1 uuid.uuid4 os.urandom os.getrandom random.SystemRandom".split())
 _RANDOM_MODULES = ("random.", "secrets.", "numpy.random.")
@@ -45,12 +45,11 @@ def volatility(name: str, reference: Reference, usage: Usage) -> tuple[str, str]
     if name in _RANDOM or (name.startswith(_RANDOM_MODULES) and name not in _NEUTRAL_RANDOM and name not in _SEEDS):
         module = name.rpartition(".")[0]
         seeded = any(
-            ".".join((other.name, *other.attributes)).endswith("seed") and module != "secrets" for other in usage.references
+            ".".join((other.name, *other.attributes)).endswith("seed") and module != "secrets"
+            for other in usage.references
         )
         return None if seeded and name not in _RANDOM else ("random", f"it draws from {name} without a seed")
-    if name in _READERS or (
-        name.startswith(_READER_MODULES) and name.rpartition(".")[2].startswith(_READING_NAMES)
-    ):
+    if name in _READERS or (name.startswith(_READER_MODULES) and name.rpartition(".")[2].startswith(_READING_NAMES)):
         return "reader", f"{name} reads files by itself, unseen"
     if name.startswith("polars.") and name.rpartition(".")[2].startswith(("read_", "scan_")):
         return "reader", f"{name} reads files by itself, unseen"

@@ -86,7 +86,9 @@ def save_witness(
 ) -> None:
     """Write down what an identity rests on; a witness that can't be written costs time, nothing else."""
     paths = {*files, path, project.root / "pyproject.toml"}
-    folders = {project.root, path.parent, *filter(None, [project.defs_folder])} | {file.parent for file in paths if file.suffix == ".py"}
+    folders = {project.root, path.parent, *filter(None, [project.defs_folder])} | {
+        file.parent for file in paths if file.suffix == ".py"
+    }
     data = {
         "v": _VERSION,
         "machine": machine_state(),
@@ -115,10 +117,16 @@ def machine_state() -> str:
     installed = []
     for folder in sys.path:
         with contextlib.suppress(OSError):
-            installed += [entry.name for entry in os.scandir(folder) if entry.name.endswith((".dist-info", ".pth", ".egg-link"))]
+            installed += [
+                entry.name for entry in os.scandir(folder) if entry.name.endswith((".dist-info", ".pth", ".egg-link"))
+            ]
     entries = [entry for entry in sys.path if "site-packages" in entry]
     own = Digest.of_file(Path(__file__).with_name("key.py"))
-    return str(Digest.of_struct("machine", [KEY_SCHEMA, str(own), platform.python_version(), sys.platform, entries, sorted(installed)]))
+    return str(
+        Digest.of_struct(
+            "machine", [KEY_SCHEMA, str(own), platform.python_version(), sys.platform, entries, sorted(installed)]
+        )
+    )
 
 
 def listing_state(folder: Path) -> str:
@@ -128,10 +136,13 @@ def listing_state(folder: Path) -> str:
         for entry in os.scandir(folder):
             if entry.name.endswith((".py", ".so", ".pyd", ".yaml", ".yml")):
                 names.append(entry.name)
-            elif entry.is_dir() and entry.name.isidentifier() and entry.name != "__pycache__":
-                if any(name.endswith((".py", ".yaml")) for name in os.listdir(entry.path)):
-                    names.append(entry.name + "/")
+            elif entry.is_dir() and entry.name.isidentifier() and _holds_source(entry.path):
+                names.append(entry.name + "/")
     return str(Digest.of_struct("listing", sorted(names)))
+
+
+def _holds_source(folder: str) -> bool:
+    return any(name.endswith((".py", ".yaml")) for name in os.listdir(folder))
 
 
 def _file_state(path: Path) -> str | None:

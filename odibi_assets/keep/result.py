@@ -165,7 +165,9 @@ class ResultReference:
         return cls(Digest.parse(data[0]), data[1], Digest.parse(data[2]), data[3])
 
 
-def binding_item(step: str, handed_as: str, reference: ResultReference, columns: Mapping[str, Digest] | None = None) -> Item:
+def binding_item(
+    step: str, handed_as: str, reference: ResultReference, columns: Mapping[str, Digest] | None = None
+) -> Item:
     """The part of a key that says which version a parameter is handed, and as what."""
     rows = "" if reference.row_count is None else f", {reference.row_count} rows"
     detail: dict[str, Any] = {"step": step, "version": str(reference.version), "row_count": reference.row_count}

@@ -71,7 +71,11 @@ class Results:
 
     def is_whole(self, result: Result) -> bool:
         """Is every blob there, with its size?"""
-        return all(self.store.size(_blob_name(blob.digest)) == blob.size_bytes for output in result.outputs.values() for blob in output.blobs)
+        return all(
+            self.store.size(_blob_name(blob.digest)) == blob.size_bytes
+            for output in result.outputs.values()
+            for blob in output.blobs
+        )
 
     def put_blob(self, source: Path) -> Blob:
         """Move a finished local file into the store, named by the digest of its bytes."""
@@ -91,13 +95,15 @@ class Results:
         name = _blob_name(blob.digest)
         path = self.store.fetch(name)
         if path is None:
-            raise DamagedObject(f"The stored object {name!r} is missing in the store {self.store.name}; its step will run again.")
+            raise DamagedObject(
+                f"The stored object {name!r} is missing in the store {self.store.name}; its step will run again."
+            )
         found = Digest.of_file(path)
         if found != blob.digest:
             self._set_aside(name)
             raise DamagedObject(
-                f"The stored bytes of {blob.digest.hex[:12]}… in the store {self.store.name} hash to {found.hex[:12]}…: "
-                "the object is damaged. It was moved aside and its step will run again."
+                f"The stored bytes of {blob.digest.hex[:12]}… in the store {self.store.name} hash to "
+                f"{found.hex[:12]}…: the object is damaged. It was moved aside and its step will run again."
             )
         return path
 
@@ -152,7 +158,7 @@ class Results:
             if result.key.digest().hex != name.split("/")[2]:
                 yield f"{name}: the record is of another key; counts as a miss"
             elif not self.is_whole(result):
-                yield f"{name}: a blob of step {result.key.step!r} is missing or has another size; the step will run again"
+                yield f"{name}: a blob of step {result.key.step!r} is missing or cut short; the step will run again"
 
     def _read(self, key: Digest, generation: int) -> Result | None:
         name = _result_name(key, generation)
@@ -214,5 +220,3 @@ def readable_size(size_bytes: int) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TB"
-
-

@@ -50,7 +50,7 @@ class RunStart:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunStart:
         fields = {name: data[name] for name in cls.__dataclass_fields__}
-        fields["steps"] = {step: layer for step, layer in data["steps"]}
+        fields["steps"] = dict(data["steps"])
         fields["hits"] = {name: ResultReference.from_json(reference) for name, reference in data["hits"].items()}
         return cls(**fields)
 
@@ -205,5 +205,3 @@ class Runs:
 
 def _folder(root_run_id: str, run_id: str) -> str:
     return f"runs/{root_run_id}/{run_id}"
-
-

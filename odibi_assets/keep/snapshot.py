@@ -51,7 +51,14 @@ class Snapshots:
         """The snapshot that readers see; None before the first."""
         return self._current()[1]
 
-    def publish(self, steps: Mapping[str, ResultReference], *, run_id: str | None, at: str, keep_only: frozenset[str] | None = None) -> Snapshot:
+    def publish(
+        self,
+        steps: Mapping[str, ResultReference],
+        *,
+        run_id: str | None,
+        at: str,
+        keep_only: frozenset[str] | None = None,
+    ) -> Snapshot:
         """Make results current, merged into what is current; nothing moves if they are already.
 
         Args:
@@ -107,7 +114,9 @@ class Snapshots:
         try:
             return head, self.get(Digest.parse(canonical_json.load(head, self.head_name)["snapshot"]))
         except (OdibiAssetsError, KeyError, ValueError, TypeError) as error:
-            _log.warning("The head of %s is damaged (%s); using the newest snapshot that can be read.", self.pipeline, error)
+            _log.warning(
+                "The head of %s is damaged (%s); using the newest snapshot that can be read.", self.pipeline, error
+            )
             return head, self._newest()
 
     def _newest(self) -> Snapshot | None:
@@ -124,7 +133,9 @@ class Snapshots:
                 newest = found
         return newest
 
-    def _write(self, steps: Mapping[str, ResultReference], parent: Snapshot | None, sequence: int, run_id: str | None, at: str) -> Snapshot:
+    def _write(
+        self, steps: Mapping[str, ResultReference], parent: Snapshot | None, sequence: int, run_id: str | None, at: str
+    ) -> Snapshot:
         entries = {name: reference.to_json() for name, reference in sorted(steps.items())}
         parts: list[str] = []
         if len(entries) > _MOST_INLINE:
@@ -167,5 +178,3 @@ def _parts(entries: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         parts.setdefault(Digest.of_bytes(name.encode()).hex[0], {})[name] = entry
     for prefix in sorted(parts):
         yield parts[prefix]
-
-

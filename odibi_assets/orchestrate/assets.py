@@ -1,15 +1,14 @@
 """A pipeline as Dagster definitions: one op and one asset per step, and a job over all of them."""
 
-
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 
+from odibi_assets.decide.plan import World, open_world
 from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.step import Step
-from odibi_assets.decide.plan import World, open_world
 from odibi_assets.errors import OdibiAssetsError
 from odibi_assets.execute.redaction import redacted
 from odibi_assets.execute.session import Session
@@ -18,10 +17,10 @@ from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity, with_items
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.orchestrate.io_manager import StepIOManager, step_io_manager
-from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, IO_MANAGER_KEY, STEP_TAG, STORE_TAG, asset_key, op_name
+from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, IO_MANAGER_KEY, STEP_TAG, STORE_TAG, asset_key
 from odibi_assets.orchestrate.run_session import open_session
 
-_IN_PROCESS = {"execution": {"config": {"in_process": {}}}}
+_IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 
 
 def pipeline_definitions(source: PipelineSource, identified: Identified | None = None) -> dg.Definitions:
@@ -33,7 +32,10 @@ def pipeline_definitions(source: PipelineSource, identified: Identified | None =
     loaded = identified or source.identified()
     pipeline = loaded.pipeline
     world = open_world(source.project, loaded.identity)
-    assets = [_asset(source, loaded, pipeline.by_name[step.name], _code_version(world, step)) for step in loaded.identity.steps]
+    assets = [
+        _asset(source, loaded, pipeline.by_name[step.name], _code_version(world, step))
+        for step in loaded.identity.steps
+    ]
     job = dg.define_asset_job(
         pipeline.name,
         selection=dg.AssetSelection.assets(*[asset_key(pipeline.name, step.name) for step in pipeline.steps]),
@@ -48,7 +50,9 @@ def pipeline_definitions(source: PipelineSource, identified: Identified | None =
 
 def _code_version(world: World, step: StepIdentity) -> str:
     """Everything in the step's key but the versions of its inputs, with the files of now."""
-    completed = with_items(step, files=world.file_items(step), env={name: world.env_item(name) for name in step.env}, settings={})
+    completed = with_items(
+        step, files=world.file_items(step), env={name: world.env_item(name) for name in step.env}, settings={}
+    )
     return str(completed.key.code_version())
 
 
@@ -58,7 +62,10 @@ def _asset(source: PipelineSource, loaded: Identified, step: Step, code_version:
 
     @dg.asset(
         key=asset_key(pipeline.name, step.name),
-        ins={f"input_{name}": dg.AssetIn(key=asset_key(pipeline.name, name), dagster_type=dg.Any) for name in dict.fromkeys(step.bindings.values())},
+        ins={
+            f"input_{name}": dg.AssetIn(key=asset_key(pipeline.name, name), dagster_type=dg.Any)
+            for name in dict.fromkeys(step.bindings.values())
+        },
         deps=[asset_key(pipeline.name, name) for name in step.after if name not in step.bindings.values()],
         io_manager_key=IO_MANAGER_KEY,
         required_resource_keys={IO_MANAGER_KEY},
@@ -105,7 +112,9 @@ def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, ret
                 raise dg.RetryRequested(max_retries=retry.max_retries, seconds_to_wait=wait) from shown
             if shown is not None:
                 raise
-            raise dg.RetryRequested(max_retries=retry.max_retries, seconds_to_wait=retry.wait_s(attempt=attempt)) from None
+            raise dg.RetryRequested(
+                max_retries=retry.max_retries, seconds_to_wait=retry.wait_s(attempt=attempt)
+            ) from None
         if not transient:
             # The daemon's run retries would meet the same error again.
             context.instance.add_run_tags(context.run_id, {"dagster/retry_on_asset_or_op_failure": "false"})
@@ -119,7 +128,10 @@ def _wait_s(retry: Retry, attempt: int, error: BaseException) -> float | None:
     asked = retry_after_s(error)
     if asked is not None:
         return asked
-    capped = retry.max_delay is not None and retry.model_copy(update={"max_delay": None}).wait_s(attempt=attempt) > retry.max_delay
+    capped = (
+        retry.max_delay is not None
+        and retry.model_copy(update={"max_delay": None}).wait_s(attempt=attempt) > retry.max_delay
+    )
     return retry.max_delay if capped else None
 
 
@@ -138,7 +150,9 @@ def _session(context: dg.AssetExecutionContext, source: PipelineSource, loaded: 
     manager: StepIOManager = getattr(context.resources, IO_MANAGER_KEY)
     name = loaded.identity.name
     if name not in manager.sessions:
-        manager.sessions[name] = open_session(source, loaded, context.run, context.log, beside=runs_in_one_process(context))
+        manager.sessions[name] = open_session(
+            source, loaded, context.run, context.log, beside=runs_in_one_process(context)
+        )
     manager.sessions[name].log = context.log
     return manager.sessions[name]
 

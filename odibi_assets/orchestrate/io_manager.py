@@ -90,15 +90,14 @@ class StepIOManager(dg.IOManager):
 def step_io_manager(root: Path) -> dg.IOManagerDefinition:
     """The IO manager of the project at a folder; one object, so that the definitions of its pipelines merge."""
 
-    @dg.io_manager(description="Keeps results by content; a reused result is not written again.")
-    def manager(context: dg.InitResourceContext) -> Iterator[StepIOManager]:
-        opened = StepIOManager(Project.at(root))
+    def opened(context: dg.InitResourceContext) -> Iterator[StepIOManager]:
+        manager = StepIOManager(Project.at(root))
         try:
-            yield opened
+            yield manager
         finally:
-            opened.close()
+            manager.close()
 
-    return manager
+    return dg.IOManagerDefinition(opened, description="Keeps results by content; a reused result is not written again.")
 
 
 def _metadata(settled: Settled, reference: ResultReference, session: Session) -> dict[str, dg.MetadataValue[Any]]:

@@ -83,7 +83,9 @@ def open_instance(project: Project) -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
-def execute(launch: Launch, definitions: dg.Definitions, instance: dg.DagsterInstance, project: Project) -> Iterator[dg.DagsterEvent]:
+def execute(
+    launch: Launch, definitions: dg.Definitions, instance: dg.DagsterInstance, project: Project
+) -> Iterator[dg.DagsterEvent]:
     """Run steps in this process, as a run of the project's code location; yields Dagster's events."""
     selection = {asset_key(launch.pipeline, step) for step in launch.steps}
     job = definitions.resolve_job_def(launch.pipeline).get_subset(asset_selection=selection)
@@ -114,12 +116,14 @@ def report_moves(moves: Mapping[str, str], pipeline: str, instance: dg.DagsterIn
     for step, version in moves.items():
         tags = {"dagster/data_version": version, "dagster/data_version_is_user_provided": "true"}
         metadata = {"outcome": dg.MetadataValue.text("cached"), "reason": dg.MetadataValue.text("became current again")}
-        instance.report_runless_asset_event(dg.AssetMaterialization(asset_key(pipeline, step), tags=tags, metadata=metadata))
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(asset_key(pipeline, step), tags=tags, metadata=metadata)
+        )
 
 
 def _origin(project: Project, job_name: str) -> RemoteJobOrigin:
-    target = LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE, working_directory=str(project.root))
+    target = LoadableTargetOrigin(
+        executable_path=sys.executable, module_name=MODULE, working_directory=str(project.root)
+    )
     location = ManagedGrpcPythonEnvCodeLocationOrigin(target, location_name(project))
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, REPOSITORY), job_name)
-
-

@@ -8,15 +8,16 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from odibi_assets.declare.definition import Overrides
-from odibi_assets.declare.mistake import nearest
-from odibi_assets.declare.project import Project
 from odibi_assets.decide.plan import Plan, World, open_world
+from odibi_assets.declare.definition import Overrides
+from odibi_assets.declare.mistake import expected_one_of
+from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
 from odibi_assets.execute.report import Report, reuse_report, run_report
 from odibi_assets.execute.reuse import queued_moves, reuse
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.run_record import Run, Runs, RunStart
 
 Progress = Callable[[str, str], None]
@@ -54,13 +55,11 @@ class PipelineRun:
         """
         names = [step.name for step in self.identity.steps]
         if name not in names:
-            close = nearest(name, names)
-            hint = f" Did you mean {close!r}?" if close else ""
-            raise UsageError(f"Pipeline {self.identity.name!r} has no step {name!r}: expected one of {', '.join(names)}.{hint}")
+            raise UsageError(f"Pipeline {self.identity.name!r} has no step {name!r}: {expected_one_of(name, names)}")
 
     def plan(self, parent: Run | None = None) -> Plan:
         """What must run; after a failed run only what that one did not finish."""
-        finished = {}
+        finished: dict[str, ResultReference] = {}
         if parent is not None:
             for run in self.runs.chain(parent.start.root_run_id, parent.start.run_id):
                 for name, reference in run.finished.items():
@@ -76,7 +75,9 @@ class PipelineRun:
         if not plan.to_run and not self.record and parent is None:
             snapshot = reuse(plan, self.identity, self.world, self.project)
             seconds = time.perf_counter() - started
-            return reuse_report(plan, self.identity, self.project.environment, seconds=seconds, snapshot=str(snapshot.id)), plan
+            return reuse_report(
+                plan, self.identity, self.project.environment, seconds=seconds, snapshot=str(snapshot.id)
+            ), plan
         steps = plan.to_run or (tuple(plan.decisions) if self.record or parent is not None else ())
         run_id = str(uuid.uuid4())
         self._begin(run_id, plan, steps, parent)
@@ -144,9 +145,14 @@ class PipelineRun:
             if found is None:
                 raise UsageError(f"There is no run {run_id!r} in this store: see oda history {self.identity.name}.")
             if found.start.pipeline != self.identity.name:
-                raise UsageError(f"Run {run_id} is one of pipeline {found.start.pipeline!r}, not of {self.identity.name!r}.")
+                raise UsageError(
+                    f"Run {run_id} is one of pipeline {found.start.pipeline!r}, not of {self.identity.name!r}."
+                )
         elif not own:
-            raise UsageError(f"Nothing to resume: pipeline {self.identity.name!r} has no runs in environment {self.project.environment!r}.")
+            raise UsageError(
+                f"Nothing to resume: pipeline {self.identity.name!r} has no runs "
+                f"in environment {self.project.environment!r}."
+            )
         else:
             found = own[0]
         why_not = why_not_resumable(found, own)

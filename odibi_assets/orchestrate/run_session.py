@@ -9,8 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from odibi_assets.declare.definition import Overrides
 from odibi_assets.decide.plan import open_world, snapshots_of, utc_now
+from odibi_assets.declare.definition import Overrides
 from odibi_assets.errors import UsageError
 from odibi_assets.execute.session import Session
 from odibi_assets.identify.identification import Identified
@@ -20,7 +20,9 @@ from odibi_assets.keep.run_record import Runs, RunStart
 from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, FORCE_TAG, OVERRIDES_TAG, STORE_TAG, op_name
 
 
-def open_session(source: PipelineSource, loaded: Identified, run: dg.DagsterRun, log: logging.Logger, *, beside: bool) -> Session:
+def open_session(
+    source: PipelineSource, loaded: Identified, run: dg.DagsterRun, log: logging.Logger, *, beside: bool
+) -> Session:
     """Join a run.
 
     Args:
@@ -83,7 +85,9 @@ def overrides_of(run: dg.DagsterRun) -> Overrides:
         data: Any = json.loads(text)
         return Overrides.from_json(data)
     except (ValueError, AttributeError) as error:
-        raise UsageError(f'The tag {OVERRIDES_TAG} is {text!r}: expected {{"params": {{…}}, "steps": {{…}}}}.') from error
+        raise UsageError(
+            f'The tag {OVERRIDES_TAG} is {text!r}: expected {{"params": {{…}}, "steps": {{…}}}}.'
+        ) from error
 
 
 def _check_place(run: dg.DagsterRun, store_id: str, environment: str) -> None:
@@ -103,7 +107,9 @@ def _executed(run: dg.DagsterRun, identified: Identified) -> frozenset[str]:
     return frozenset(name for name in names if not keys or op_name(pipeline, name) in keys)
 
 
-def _planned(runs: Runs, root: str, parent: str | None, identified: Identified, executed: frozenset[str]) -> Mapping[str, str]:
+def _planned(
+    runs: Runs, root: str, parent: str | None, identified: Identified, executed: frozenset[str]
+) -> Mapping[str, str]:
     """What the run before this one planned, else what this one executes."""
     earlier = runs.start(root, parent) if parent else None
     names = executed | set(earlier.steps if earlier else ())

@@ -56,16 +56,23 @@ def weather_impact(flights_with_weather: pd.DataFrame) -> pd.DataFrame:
     observed = flights_with_weather.dropna(subset=["dep_delay", "wind_speed"])
     wind = pd.cut(observed["wind_speed"], WIND_BANDS, labels=WIND_LABELS, right=False).astype(str)
     rain = (observed["precip"] > 0).map({True: "rain", False: "dry"})
-    grouped = observed.groupby([wind.rename("wind"), rain.rename("rain")])["dep_delay"].agg(["size", "mean"]).reset_index()
+    grouped = (
+        observed.groupby([wind.rename("wind"), rain.rename("rain")])["dep_delay"].agg(["size", "mean"]).reset_index()
+    )
     grouped = grouped.rename(columns={"size": "flight_count", "mean": "mean_dep_delay"})
     return grouped.sort_values(["wind", "rain"], ignore_index=True).round({"mean_dep_delay": 2})
 
 
 def report(
-    carrier_delay: pd.DataFrame, route_punctuality: pd.DataFrame, weather_impact: pd.DataFrame, fleet: pd.DataFrame, *, top: int
+    carrier_delay: pd.DataFrame,
+    route_punctuality: pd.DataFrame,
+    weather_impact: pd.DataFrame,
+    fleet: pd.DataFrame,
+    *,
+    top: int,
 ) -> pd.DataFrame:
     """The `top` worst of each topic; keyed by (topic, item), `value` in the unit that `measure` names."""
-    carriers = carrier_delay.groupby("airline", as_index=False)["mean_arr_delay"].mean().round(2)
+    carriers = carrier_delay.groupby("airline", as_index=False).agg(mean_arr_delay=("mean_arr_delay", "mean")).round(2)
     routes = route_punctuality.assign(route=route_punctuality["origin"] + "-" + route_punctuality["dest"])
     weather = weather_impact.assign(item=weather_impact["wind"] + ", " + weather_impact["rain"])
     parts = [
@@ -77,6 +84,10 @@ def report(
     return pd.concat(parts, ignore_index=True)
 
 
-def _worst(frame: pd.DataFrame, topic: str, item: str, value: str, measure: str, top: int, *, ascending: bool) -> pd.DataFrame:
+def _worst(
+    frame: pd.DataFrame, topic: str, item: str, value: str, measure: str, top: int, *, ascending: bool
+) -> pd.DataFrame:
     ordered = frame.sort_values([value, item], ascending=[ascending, True], ignore_index=True).head(top)
-    return pd.DataFrame({"topic": topic, "item": ordered[item], "value": ordered[value].astype(float), "measure": measure})
+    return pd.DataFrame(
+        {"topic": topic, "item": ordered[item], "value": ordered[value].astype(float), "measure": measure}
+    )

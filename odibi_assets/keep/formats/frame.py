@@ -56,7 +56,9 @@ def settle(table: pa.Table, *, shared: bool) -> Frame:
         fields.append(pa.field(field.name, column.type))
     duplicates = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if duplicates:
-        raise NotStorable(f"The column {duplicates[0]!r} stands twice in the result. Rename one of the two before returning it.")
+        raise NotStorable(
+            f"The column {duplicates[0]!r} stands twice in the result. Rename one of the two before returning it."
+        )
     settled = pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=_pandas_metadata(table)))
     if shared:
         settled = _copied(settled)
@@ -102,7 +104,9 @@ def _settled_column(column: pa.ChunkedArray, name: str, changes: list[str]) -> p
     try:
         settled = column.cast(target)
     except pa.ArrowInvalid as error:
-        raise NotStorable(f"The column {name!r} of type {kind} can't be kept: as {target} values would change ({error}).") from error
+        raise NotStorable(
+            f"The column {name!r} of type {kind} can't be kept: as {target} values would change ({error})."
+        ) from error
     changes.append(f"{name}: {kind} became {target}")
     return settled
 
@@ -142,7 +146,10 @@ def _verify(table: pa.Table, version: FrameVersion) -> None:
         try:
             pq.write_table(one, sink, **_OPTIONS)
             back = pq.ParquetFile(pa.BufferReader(sink.getvalue())).read()
-            equal = back.schema.field(0).type == one.schema.field(0).type and frame_version(back).columns[name] == version.columns[name]
+            equal = (
+                back.schema.field(0).type == one.schema.field(0).type
+                and frame_version(back).columns[name] == version.columns[name]
+            )
         except (pa.ArrowException, TypeError) as error:
             raise NotStorable(
                 f"The column {name!r} of type {one.schema.field(0).type} can't be written to Parquet ({error}). "
@@ -165,7 +172,10 @@ def _pandas_metadata(table: pa.Table) -> dict[bytes, bytes] | None:
         return None
     found = json.loads(raw)
     plain_index = _is_plain_index(found["index_columns"], table.num_rows)
-    plain_names = all(entry.get("name") is None and entry.get("pandas_type") in ("unicode", "empty") for entry in found["column_indexes"])
+    plain_names = all(
+        entry.get("name") is None and entry.get("pandas_type") in ("unicode", "empty")
+        for entry in found["column_indexes"]
+    )
     plain_types = not any(_is_extension(column) for column in found["columns"])
     if plain_index and plain_names and plain_types:
         return None
