@@ -30,8 +30,8 @@ _TRANSIENT_NAMES = frozenset(
     http.client.IncompleteRead""".split()
 )
 _THROTTLING_CODES = frozenset(
-    "Throttling ThrottlingException RequestLimitExceeded TooManyRequestsException SlowDown RequestTimeout InternalError "
-    "ServiceUnavailable ProvisionedThroughputExceededException".split()
+    "Throttling ThrottlingException RequestLimitExceeded TooManyRequestsException SlowDown RequestTimeout "
+    "InternalError ServiceUnavailable ProvisionedThroughputExceededException".split()
 )
 
 

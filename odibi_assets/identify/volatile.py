@@ -17,7 +17,8 @@ _CLOCKS = frozenset(
 _RANDOM = frozenset("uuid.uuid1 uuid.uuid4 os.urandom os.getrandom random.SystemRandom".split())
 _RANDOM_MODULES = ("random.", "secrets.", "numpy.random.")
 _SEEDABLE = frozenset(
-    "random.Random numpy.random.default_rng numpy.random.RandomState numpy.random.SeedSequence numpy.random.PCG64".split()
+    """random.Random numpy.random.default_rng numpy.random.RandomState numpy.random.SeedSequence
+    numpy.random.PCG64""".split()
 )
 _SEEDS = frozenset("random.seed numpy.random.seed".split())
 _NEUTRAL_RANDOM = frozenset("numpy.random.Generator numpy.random.BitGenerator numpy.random.mtrand".split())
@@ -25,9 +26,11 @@ _READERS = frozenset(
     """pandas.read_parquet pandas.read_feather pandas.read_orc pandas.read_hdf pandas.read_sql pandas.read_sql_query
     pandas.read_sql_table pandas.read_gbq pyarrow.memory_map pyarrow.OSFile pyarrow.input_stream""".split()
 )
-_READER_MODULES = ("duckdb.", "pyarrow.parquet.", "pyarrow.dataset.", "pyarrow.csv.", "pyarrow.feather.", "pyarrow.orc.",
-                   "pyarrow.json.", "pyarrow.fs.", "obstore.", "h5py.")  # fmt: skip
-_READING_NAMES = ("read_", "scan_", "open", "connect", "sql", "query", "execute", "dataset", "from_", "File", "Parquet")
+_READER_MODULES = tuple(
+    """duckdb. pyarrow.parquet. pyarrow.dataset. pyarrow.csv. pyarrow.feather. pyarrow.orc. pyarrow.json. pyarrow.fs.
+    obstore. h5py.""".split()
+)
+_READING_NAMES = tuple("read_ scan_ open connect sql query execute dataset from_ File Parquet".split())
 
 
 def volatility(name: str, reference: Reference, usage: Usage) -> tuple[str, str] | None:

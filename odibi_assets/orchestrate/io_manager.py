@@ -97,7 +97,9 @@ def step_io_manager(root: Path) -> dg.IOManagerDefinition:
         finally:
             manager.close()
 
-    return dg.IOManagerDefinition(opened, description="Keeps results by content; a reused result is not written again.")
+    description = "Keeps results by content; a reused result is not written again."
+    # Its signature names a function, its documentation allows a generator, which is closed at the end of a run.
+    return dg.IOManagerDefinition(opened, description=description)  # type: ignore[arg-type]
 
 
 def _metadata(settled: Settled, reference: ResultReference, session: Session) -> dict[str, dg.MetadataValue[Any]]:
