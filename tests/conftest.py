@@ -1,0 +1,27 @@
+"""Fixtures that more than one room uses."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from project_folder import ProjectFolder, Zygote  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """A warm process that runs `oda` commands."""
+    process = Zygote()
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path, zygote: Zygote) -> ProjectFolder:
+    """An empty project folder."""
+    return ProjectFolder(tmp_path, zygote)

@@ -1,0 +1,128 @@
+"""A project in a temporary folder, driven through the `oda` command line as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one command did."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+    @property
+    def text(self) -> str:
+        return self.stdout + self.stderr
+
+
+class Zygote:
+    """A warm process that forks one `oda` command after another."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("zygote.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._line() == "ready"
+
+    def oda(self, arguments: list[str], folder: Path, env: dict[str, str], *, full: bool = False) -> Answer:
+        out, err = folder / ".stdout", folder / ".stderr"
+        request = {
+            "arguments": arguments,
+            "folder": str(folder),
+            "env": env,
+            "stdout": str(out),
+            "stderr": str(err),
+            "full": full,
+        }
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        self._line()
+        status = json.loads(self._line())["status"]
+        return Answer(status, out.read_text(), err.read_text())
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(timeout=30)
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+@dataclass
+class ProjectFolder:
+    """A project's folder.
+
+    Attributes:
+        env: Variables beside those of the test process.
+    """
+
+    root: Path
+    zygote: Zygote
+    env: dict[str, str] = field(default_factory=dict)
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.root / name
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in {name}"
+        path.write_text(text.replace(old, new))
+
+    def oda(self, *arguments: str, full: bool = False) -> Answer:
+        """Run a command; ``full`` skips the quick way."""
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ODA_", "DAGSTER_", "PYTHON"))
+        }
+        env = {**kept, "DAGSTER_HOME": str(self.root / "dagster_home"), **self.env}
+        return self.zygote.oda(["-C", str(self.root), *arguments], self.root, env, full=full)
+
+    def run(self, *arguments: str, pipeline: str = "pipe.yaml", status: int = 0) -> dict[str, Any]:
+        """Run the pipeline; returns the JSON document."""
+        answer = self.oda("run", pipeline, *arguments, "--json")
+        assert answer.status == status, answer.text
+        document: dict[str, Any] = answer.json
+        return document
+
+    def outcomes(self, *arguments: str, pipeline: str = "pipe.yaml", status: int = 0) -> dict[str, str]:
+        return {
+            step["name"]: step["outcome"] for step in self.run(*arguments, pipeline=pipeline, status=status)["steps"]
+        }
+
+    def plan(self, *arguments: str, pipeline: str = "pipe.yaml") -> dict[str, dict[str, Any]]:
+        answer = self.oda("plan", pipeline, *arguments, "--json")
+        assert answer.status == 0, answer.text
+        return {step["name"]: step for step in answer.json["steps"]}
+
+    def data(self, step: str, pipeline: str = "pipe.yaml") -> list[dict[str, Any]]:
+        """The rows that are current for a step."""
+        target = self.root / "_shown.parquet"
+        answer = self.oda("show", pipeline, step, "--output", target.name)
+        assert answer.status == 0, answer.text
+        rows: list[dict[str, Any]] = pq.ParquetFile(target).read().to_pylist()
+        return rows
