@@ -54,12 +54,12 @@ def _run_named(state: State, target: str) -> Run | None:
     """The run that a target names, if it looks like one."""
     if len(target) < 8 or not all(character in "0123456789abcdef-" for character in target):
         return None
-    run = Runs(open_results(state.project.store_root(None)).store).find(target)
-    if run is None:
-        raise UsageError(
-            f"There is no run {target!r} in the store {state.project.store_root(None)}: see oda history PIPELINE."
-        )
-    return run
+    declared = {source.definition().checked().store for source, _ in pipelines(state.project)}
+    for root in sorted({state.project.store_root(store) for store in (None, *declared)}):
+        run = Runs(open_results(root).store).find(target) if root.is_dir() else None
+        if run is not None:
+            return run
+    raise UsageError(f"There is no run {target!r} in the stores of {state.project.root}: see oda history PIPELINE.")
 
 
 def _reference(state: State, target: str | None) -> str:

@@ -40,6 +40,7 @@ class Definition:
         folder: The folder of the file: on the import path, and first in the search for SQL files.
         steps: The steps that are right by themselves, by their place.
         mistakes: All that was found so far; other rooms add theirs.
+        names: Every step's name, also of those with mistakes.
         pipeline: The whole, if nothing was wrong.
     """
 
@@ -48,12 +49,17 @@ class Definition:
     source: YamlSource | None = None
     steps: dict[Place, Step] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
+    names: frozenset[str] = frozenset()
     pipeline: Pipeline | None = None
 
     def mistake(self, place: Place, found: object, expected: str, nearest: str | None = None) -> None:
         """Note one more mistake at a place in the file."""
         line = self.source.line(place) if self.source else None
         self.mistakes.append(Mistake(self.file, line, dotted(place), shown(found), expected, nearest))
+
+    def knows_inputs_of(self, step: Step) -> bool:
+        """Are all its inputs steps? Where one is not, that is the mistake, and no other need be told of it."""
+        return set(step.bindings.values()) <= self.names
 
     def checked(self) -> Pipeline:
         """The pipeline.
@@ -264,6 +270,7 @@ class _Reading:
 
     def _check_references(self) -> None:
         layer_of = {raw["name"]: raw.get("layer") for _, raw in self.raw_steps if isinstance(raw.get("name"), str)}
+        self.definition.names = frozenset(layer_of)
         graph: dict[str, set[str]] = {name: set() for name in layer_of}
         place_of: dict[str, Place] = {}
         for place, raw in self.raw_steps:
@@ -327,12 +334,8 @@ class _Reading:
         try:
             return model.model_validate(dict(data))
         except ValidationError as error:
-            seen = set()
-            for detail in error.errors():
-                where = _place_of(detail, data)
-                if (where, detail["type"]) not in seen:
-                    seen.add((where, detail["type"]))
-                    self._note(model, detail, (*place, *where), where)
+            for detail, where in _told(error, data):
+                self._note(model, detail, (*place, *where), where)
             return None
 
     def _note(self, model: type[BaseModel], detail: ErrorDetails, place: Place, where: Place) -> None:
@@ -349,9 +352,53 @@ class _Reading:
             self.definition.mistake(place, detail["input"], _expectation(detail))
 
 
+def _told(error: ValidationError, data: Mapping[str, Any]) -> Iterator[tuple[ErrorDetails, Place]]:
+    """Each error with its place, those of a union's other members left out where one member fits better.
+
+    A value of the wrong kind is one mistake, whatever it might have been; a mapping with a wrong
+    field is not also a text that it never meant to be.
+    """
+    found = [(detail, _place_of(detail, data)) for detail in error.errors()]
+    told: set[tuple[Place, str]] = set()
+    for detail, where in found:
+        kind = "type" if _is_kind(detail) else detail["type"]
+        deeper = any(
+            other is not detail and place[: len(where)] == where and (len(place) > len(where) or not _is_kind(other))
+            for other, place in found
+        )
+        if (where, kind) in told or (kind == "type" and deeper):
+            continue
+        told.add((where, kind))
+        if kind == "type":
+            kinds = dict.fromkeys(_expectation(other) for other, place in found if place == where and _is_kind(other))
+            detail = {**detail, "msg": " or ".join(kinds)}
+        yield detail, where
+
+
+def _is_kind(detail: ErrorDetails) -> bool:
+    return detail["type"] in _KINDS
+
+
+_KINDS = {
+    "string_type": "a text",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "callable_type": "a function",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+}
+
+
 def _expectation(detail: ErrorDetails) -> str:
     if detail["type"] == "string_pattern_mismatch":
         return "a name of letters, digits and underscores that does not begin with a digit"
+    if detail["type"] == "too_short":
+        return "at least one"
+    if detail["type"] in _KINDS and detail["msg"].startswith("Input should be "):
+        return _KINDS[detail["type"]]
     message = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return message[0].lower() + message[1:]
 

@@ -77,8 +77,15 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _references(text: str) -> Iterator[tuple[str, str, str]]:
+    _check_closed(text)
     for match in _TEMPLATE.finditer(text):
         yield (*_reference(match), match.group(0))
+
+
+def _check_closed(text: str) -> None:
+    _, opening, rest = _TEMPLATE.sub("", text).partition("{{")
+    if opening:
+        raise BadTemplate(opening + rest[:40], "}} after {{")
 
 
 def _reference(match: re.Match[str]) -> tuple[str, str]:

@@ -56,8 +56,9 @@ def parse_yaml(text: str, *, file: str) -> YamlSource:
     """
     lines: dict[Place, int] = {}
     mistakes: list[Mistake] = []
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         data = None if node is None else _value(loader, node, (), file, lines, mistakes)
     except yaml.MarkedYAMLError as error:
@@ -69,7 +70,8 @@ def parse_yaml(text: str, *, file: str) -> YamlSource:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DefinitionError([Mistake(file, 1, "YAML", shown(error), "a YAML document")]) from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return YamlSource(file, data, lines, tuple(mistakes))
 
 
@@ -91,24 +93,36 @@ def _value(loader: Any, node: Any, place: Place, file: str, lines: dict[Place, i
     if len(lines) > _MOST_VALUES:
         raise ValueError(f"more than {_MOST_VALUES} values (do anchors multiply?)")
     if isinstance(node, yaml.MappingNode):
-        loader.flatten_mapping(node)
+        own = {id(key_node) for key_node, _ in node.value}
+        loader.flatten_mapping(node)  # puts what `<<` brings first, so that the mapping's own keys override it
         result: dict[Hashable, Any] = {}
+        keys: set[Hashable] = set()
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
-            key = loader.construct_object(key_node, deep=True) if isinstance(key_node, yaml.ScalarNode) else None
+            key = _scalar(loader, key_node) if isinstance(key_node, yaml.ScalarNode) else None
             if isinstance(key, bool):
                 key = key_node.value  # YAML 1.1 reads the key `on` as true
             if key is None:
                 mistakes.append(Mistake(file, line, dotted(place), "a list or mapping as a key", "a text as a key"))
                 continue
-            if key in result:
+            if key in keys:
                 mistakes.append(Mistake(file, line, dotted((*place, key)), f"{key} a second time", "each key once"))
+            if id(key_node) in own:
+                keys.add(key)
             lines[*place, key] = line
             result[key] = _value(loader, value_node, (*place, key), file, lines, mistakes)
         return result
     if isinstance(node, yaml.SequenceNode):
         return [_value(loader, item, (*place, i), file, lines, mistakes) for i, item in enumerate(node.value)]
-    return loader.construct_object(node, deep=True)
+    return _scalar(loader, node)
+
+
+def _scalar(loader: Any, node: Any) -> Any:
+    try:
+        return loader.construct_object(node, deep=True)
+    except (KeyError, IndexError, AttributeError) as error:  # what PyYAML lets through for `!!bool x` and its like
+        kind = str(node.tag).rpartition(":")[2]
+        raise yaml.MarkedYAMLError(problem=f"{node.value!r} is no {kind}", problem_mark=node.start_mark) from error
 
 
 def dotted(place: Place) -> str:

@@ -66,7 +66,7 @@ def reuse_report(
 
 def run_report(run: Run, plan: Plan, pipeline: PipelineIdentity, *, seconds: float) -> Report:
     """A run in which something was computed, or should have been."""
-    steps = []
+    steps: list[StepReport] = []
     for name in run.start.steps:
         decision = plan.decisions[name]
         record = run.records.get(name)
@@ -75,7 +75,7 @@ def run_report(run: Run, plan: Plan, pipeline: PipelineIdentity, *, seconds: flo
         elif name in run.start.hits:
             steps.append(_step(decision, "cached", 0.0, 0))
         else:
-            steps.append(StepReport(name, decision.step.layer, "skipped", "an input is missing"))
+            steps.append(StepReport(name, decision.step.layer, "skipped", _why_skipped(decision, steps)))
     status = "success" if all(step.outcome in ("computed", "cached") for step in steps) else "failed"
     snapshot = run.end.snapshot if run.end is not None else None
     return Report(
@@ -88,6 +88,13 @@ def run_report(run: Run, plan: Plan, pipeline: PipelineIdentity, *, seconds: flo
         round(seconds, 3),
         snapshot,
     )
+
+
+def _why_skipped(decision: Decision, above: list[StepReport]) -> str:
+    missing = [
+        step.name for step in above if step.name in decision.step.upstream and step.outcome in ("failed", "skipped")
+    ]
+    return f"needs {', '.join(missing)}" if missing else "the run ended before it"
 
 
 def _recorded(record: StepRecord, decision: Decision) -> StepReport:

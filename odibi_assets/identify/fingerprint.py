@@ -228,7 +228,7 @@ class _Walk:
             self._add_distribution(owner.__name__, base)
             return
         source = owner if owner is not None else sys.modules.get(module)
-        self._add_value(f"{module}.{base}", target, self._assignment(source, base) or place)
+        self._add_value(f"{_label(module)}.{base}", target, self._assignment(source, base) or place)
 
     def _add_value(self, name: str, value: Any, place: str) -> None:
         if name in self.result.items:
@@ -420,7 +420,7 @@ class _Walk:
         code = getattr(value, "__code__", None)
         qualname = getattr(code, "co_qualname", None) or getattr(value, "__qualname__", None)
         module = getattr(value, "__module__", None)
-        return f"{module}.{qualname}" if isinstance(module, str) and isinstance(qualname, str) else name
+        return f"{_label(module)}.{qualname}" if isinstance(module, str) and isinstance(qualname, str) else name
 
     def _qualified(self, target: Any, attributes: list[str]) -> str | None:
         name = getattr(target, "__qualname__", None) or getattr(target, "__name__", None)
@@ -476,6 +476,12 @@ _PUBLIC_MODULES = {
     "_random": "random",
     "builtins": "",
 }
+
+
+def _label(module: str) -> str:
+    """A module's name; a script has the one under which it would be imported."""
+    file = getattr(sys.modules.get(module), "__file__", None) if module == "__main__" else None
+    return Path(file).stem if file else module
 
 
 def _slots(cls: type) -> list[str]:

@@ -95,6 +95,8 @@ class _Identification:
             self.definition.mistake(at, error, self._sql_expectation(error, step, place))
             return
         self.statements[step.name], self.parsed[step.name] = text, statement
+        if not self.definition.knows_inputs_of(step):
+            return
         bound = {name.lower(): name for name in step.bindings}
         for table in sorted(statement.tables):
             if table.lower() not in bound:

@@ -137,7 +137,7 @@ def check_transform(definition: Definition, place: Place, step: Step) -> Transfo
         definition.mistake((*place, "python"), error.found, error.expected, error.nearest)
         return None
     name = step.python if isinstance(step.python, str) else step.python.__name__
-    bound = set(step.bindings)
+    bound = set(step.bindings) if definition.knows_inputs_of(step) else set(transform.inputs)
     for parameter in sorted(bound - set(transform.inputs)):
         at = ("inputs", parameter) if isinstance(step.inputs, dict) else ("inputs", step.inputs.index(parameter))
         expected = f"an input that {name} takes ({', '.join(transform.inputs) or 'none'})"

@@ -33,8 +33,8 @@ def pipeline_definitions(source: PipelineSource, identified: Identified | None =
     pipeline = loaded.pipeline
     world = open_world(source.project, loaded.identity)
     assets = [
-        _asset(source, loaded, pipeline.by_name[step.name], _code_version(world, step))
-        for step in loaded.identity.steps
+        _asset(source, loaded, pipeline.by_name[step.name], _code_version(world, step), position)
+        for position, step in enumerate(loaded.identity.steps)
     ]
     job = dg.define_asset_job(
         pipeline.name,
@@ -56,7 +56,9 @@ def _code_version(world: World, step: StepIdentity) -> str:
     return str(completed.key.code_version())
 
 
-def _asset(source: PipelineSource, loaded: Identified, step: Step, code_version: str) -> dg.AssetsDefinition:
+def _asset(
+    source: PipelineSource, loaded: Identified, step: Step, code_version: str, position: int
+) -> dg.AssetsDefinition:
     pipeline = loaded.pipeline
     retry = step.retry or pipeline.retry
 
@@ -75,7 +77,8 @@ def _asset(source: PipelineSource, loaded: Identified, step: Step, code_version:
         tags={"layer": step.layer},
         metadata=_declared_metadata(step),
         description=step.description,
-        op_tags={STEP_TAG: f"{pipeline.name}.{step.name}"},
+        # Of the steps that could start, Dagster takes the one that the pipeline has first.
+        op_tags={STEP_TAG: f"{pipeline.name}.{step.name}", "dagster/priority": str(-position)},
         retry_policy=_retry_policy(retry),
         dagster_type=dg.Any,
         output_required=False,
