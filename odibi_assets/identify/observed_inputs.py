@@ -236,12 +236,7 @@ def _recorders() -> list[Recorder]:
 
 def _by_import_system() -> bool:
     """Is it Python's own search for a module that looks? What it finds is in the fingerprint."""
-    frame: types.FrameType | None = sys._getframe(2)
-    for _ in range(4):
-        if frame is None or frame.f_code.co_filename.startswith("<frozen importlib"):
-            return frame is not None
-        frame = frame.f_back
-    return False
+    return sys._getframe(2).f_code.co_filename.startswith("<frozen importlib")
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
@@ -294,7 +289,7 @@ def _install() -> None:
 
 def _watched_stat(real: Callable[..., Any]) -> Callable[..., Any]:
     def watched(path: Any, *args: Any, **kwargs: Any) -> Any:
-        if _ACTIVE and not isinstance(path, int) and not _by_import_system():
+        if _ACTIVE and not isinstance(path, int):
             for recorder in _recorders():
                 with unobserved():
                     recorder.look(path)
@@ -303,11 +298,23 @@ def _watched_stat(real: Callable[..., Any]) -> Callable[..., Any]:
     return watched
 
 
+# Libraries ask for the terminal's size and colours when they format text; no data depends on it.
+_OF_THE_TERMINAL = frozenset({"COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR", "COLORTERM"})
+
+
+def _read_by_a_library() -> bool:
+    """Is the code that reads a variable the interpreter's or a distribution's?"""
+    frame: types.FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith("<frozen"):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(_never_counted())
+
+
 class _WatchedEnviron(type(os.environ)):  # type: ignore[misc]
     """``os.environ`` that tells the recorders which names are read."""
 
     def __getitem__(self, key: str) -> Any:
-        if _ACTIVE and isinstance(key, str):
+        if _ACTIVE and isinstance(key, str) and not (key in _OF_THE_TERMINAL and _read_by_a_library()):
             for recorder in _recorders():
                 recorder.variables.add(key)
         return super().__getitem__(key)

@@ -448,9 +448,11 @@ def test_a_pipeline_in_python_has_the_keys_of_the_same_in_yaml(project: ProjectF
         shop.read("orders", layer="bronze", format="csv", path="data/orders.csv")
         shop.read("customers", layer="bronze", format="csv", path="data/customers.csv")
         shop.step(layer="silver", params={"minimum": 2})(transforms.big_orders)
-        shop.sql("named_orders", "select orders.*, customers.name from orders join customers using (customer) order by orders.id",
+        named = "select orders.*, customers.name from orders join customers using (customer) order by orders.id"
+        shop.sql("named_orders", named,
                  layer="silver", inputs={"orders": "big_orders", "customers": "customers"})
-        shop.sql("totals", "select name, cast(sum(amount) as bigint) as amount from named_orders group by name order by name",
+        totals = "select name, cast(sum(amount) as bigint) as amount from named_orders group by name order by name"
+        shop.sql("totals", totals,
                  layer="gold", inputs=["named_orders"])
         shop.step(layer="gold")(transforms.summary)
         """,

@@ -219,7 +219,8 @@ def test_a_reused_and_a_fresh_result_look_the_same_to_the_next_step(project: Pro
             return totals
 
         def seen(frame):
-            return pd.DataFrame({"seen": [str(frame.dtypes.to_dict()), str(frame.index), str(frame["kind"].cat.categories)]})
+            categories = str(frame["kind"].cat.categories)
+            return pd.DataFrame({"seen": [str(frame.dtypes.to_dict()), str(frame.index), categories]})
         """,
     )
     project.edit(
@@ -240,7 +241,7 @@ def test_a_step_that_changes_its_input_in_place_harms_nobody(project: ProjectFol
     project.edit(
         "transforms.py",
         "    return orders[rules",
-        "    orders['amount'] *= 10\n    orders['amount'] //= 10\n    kept = orders\n    orders.loc[0, 'amount'] = 99\n    return orders[rules",
+        "    orders['amount'] += 0\n    orders.loc[0, 'amount'] = 99\n    return orders[rules",
     )
     project.run()
     assert [row["amount"] for row in project.data("orders")] == [1, 2, 3, 4]
