@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SkipValidation
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from odibi_assets.declare.policies import Model, Retry, StepCache
 
@@ -42,7 +43,7 @@ class Step(Model):
     engine: EngineName | None = Field(None, description="What holds the step's data; the pipeline's unless given.")
     read: Read | None = Field(None, description="Read files.")
     sql: str | SqlFile | None = Field(None, description="One SELECT over the inputs, run by DuckDB.")
-    python: str | Annotated[Callable[..., Any], SkipValidation] | None = Field(
+    python: str | SkipJsonSchema[Callable[..., Any]] | None = Field(
         None, description="module:function. Positional parameters are inputs, keyword-only ones params."
     )
     inputs: Annotated[tuple[str, ...], Field(strict=False)] | dict[str, str] = Field(
