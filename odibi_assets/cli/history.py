@@ -63,7 +63,7 @@ def _row(run: Run, runs: list[Run]) -> dict[str, Any]:
     return {
         "run_id": run.start.run_id,
         "parent_run_id": run.start.parent_run_id,
-        "status": run.status or "interrupted",
+        "status": "running" if run.is_running else run.status or "interrupted",
         "started_at": run.start.started_at,
         "seconds": run.end.seconds if run.end is not None else None,
         "steps": outcomes,

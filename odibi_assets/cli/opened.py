@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
 import typer
@@ -22,9 +24,12 @@ class State:
 
     directory: str
 
-    @property
+    @cached_property
     def project(self) -> Project:
-        return Project.at(self.directory)
+        """The project; from here on its root is the working directory, as with ``make -C``."""
+        project = Project.at(self.directory)
+        os.chdir(project.root)
+        return project
 
 
 PipelineArgument = Annotated[str, typer.Argument(metavar="PIPELINE", help="A name, a YAML file, or file.py:name.")]

@@ -75,6 +75,8 @@ class _Identification:
                 self.transforms[step.name] = transform
         pipeline = self.definition.checked()
         prints = self._fingerprints(pipeline)
+        self._check_module_names(prints)
+        pipeline = self.definition.checked()
         steps = tuple(self._step(pipeline, step, prints) for step in pipeline.ordered)
         identity = PipelineIdentity(
             pipeline.name, pipeline.layers, steps, pipeline.store, pipeline.checkpoint.mode, pipeline.on_error,
@@ -141,6 +143,17 @@ class _Identification:
             for step in pipeline.ordered
             if step.name in self.transforms
         }
+
+    def _check_module_names(self, prints: Mapping[str, Fingerprint]) -> None:
+        """A module name stands for one file in a process; another pipeline may have taken it."""
+        for name, module in {name: module for one in prints.values() for name, module in one.modules.items()}.items():
+            loaded = getattr(module, "__file__", None)
+            beside = [folder / f"{name}.py" for folder in (self.definition.folder, self.root)]
+            own = next((path for path in beside if path.is_file()), None)
+            if loaded and own is not None and not own.samefile(loaded):
+                place = next(place for place, step in self.definition.steps.items() if step.python is not None)
+                expected = f"one file for the module {name!r}: {own} has the same name; give one of them another"
+                self.definition.mistake((*place, "python"), loaded, expected)
 
     def _entry_modules(self) -> list[types.ModuleType]:
         names = {transform.function.__module__ for transform in self.transforms.values()}

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,9 +43,10 @@ class FolderStore:
     def size(self, name: str) -> int | None:
         with self._reported("look up", name):
             try:
-                return self._path(name).stat().st_size
+                found = self._path(name).stat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def put(self, name: str, data: bytes) -> None:
         with self._reported("write", name), self._written(name, data) as (temporary, path):
@@ -52,23 +54,11 @@ class FolderStore:
 
     def create(self, name: str, data: bytes) -> bool:
         with self._reported("create", name), self._written(name, data) as (temporary, path):
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                return False
-            except OSError as error:
-                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
-                    raise
-                return self._create_under_lock(temporary, path)
-            return True
-
-    def _create_under_lock(self, temporary: Path, path: Path) -> bool:
-        """For file systems without hard links."""
-        with self._locked(path):
-            if path.exists():
-                return False
-            os.replace(temporary, path)
-            return True
+            linked = _linked(temporary, path)
+            if linked is not None:
+                return linked
+            with self._locked(path):
+                return _moved(temporary, path)
 
     def swap(self, name: str, expected: bytes | None, data: bytes) -> bool:
         path = self._path(name)
@@ -80,13 +70,16 @@ class FolderStore:
             if found != expected:
                 return False
             with self._written(name, data) as (temporary, target):
+                if expected is None:  # ``create`` takes no lock: what it made meanwhile stays.
+                    linked = _linked(temporary, target)
+                    return _moved(temporary, target) if linked is None else linked
                 os.replace(temporary, target)
             return True
 
     def put_file(self, name: str, source: Path) -> None:
         path = self._path(name)
         with self._reported("write", name):
-            if path.exists():
+            if path.is_file():
                 source.unlink(missing_ok=True)
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,14 +101,17 @@ class FolderStore:
         folder = self.root / checked_name(prefix.rstrip("/"))
         with self._reported("list", prefix):
             found = []
-            for parent, folders, files in os.walk(folder):
+            for parent, folders, files in os.walk(folder, onerror=_raise_unless_gone):
                 folders[:] = [name for name in folders if name != ".locks"]
                 found += [os.path.join(parent, name) for name in files]
         yield from sorted(os.path.relpath(path, self.root).replace(os.sep, "/") for path in found)
 
     def delete(self, name: str) -> None:
-        with self._reported("delete", name):
-            self._path(name).unlink(missing_ok=True)
+        with (
+            self._reported("delete", name),
+            contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
+        ):
+            self._path(name).unlink()
 
     def temporary(self) -> Path:
         folder = self.root / _TEMPORARY
@@ -152,6 +148,7 @@ class FolderStore:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # A child forked meanwhile shares the open file.
             os.close(descriptor)
 
     @contextlib.contextmanager
@@ -163,6 +160,32 @@ class FolderStore:
                 f"Could not {action} {name!r} in the store {self.name}: {error.strerror or error}. "
                 "Check that the folder exists, is writable and has room."
             ) from error
+
+
+def _linked(temporary: Path, path: Path) -> bool | None:
+    """Give a file its name unless that is taken; None where the file system has no hard links."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
+            raise
+        return None
+    return True
+
+
+def _moved(temporary: Path, path: Path) -> bool:
+    """As ``_linked``, for the holder of the lock."""
+    if path.exists():
+        return False
+    os.replace(temporary, path)
+    return True
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from odibi_assets.errors import DamagedObject
 from odibi_assets.keep import canonical_json
+from odibi_assets.keep.process import may_be_alive
 from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.store import Store
 
@@ -28,6 +29,7 @@ class RunStart:
         steps: The steps of the plan, in order → their layer.
         hits: Steps of the plan that were reused before the run began, and are not in Dagster's run.
         overrides: What ``--set`` changed.
+        process: Host, process id and its start, of the process that began it.
     """
 
     run_id: str
@@ -40,6 +42,7 @@ class RunStart:
     steps: Mapping[str, str]
     hits: Mapping[str, ResultReference] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    process: str = ""
 
     def to_json(self) -> dict[str, Any]:
         data = asdict(self)
@@ -111,6 +114,11 @@ class Run:
         if "failed" in outcomes:
             return "failed"
         return "success" if set(self.start.steps) <= self.finished.keys() else None
+
+    @property
+    def is_running(self) -> bool:
+        """Has it not ended, and is the process that began it still there?"""
+        return self.end is None and may_be_alive(self.start.process)
 
     @property
     def finished(self) -> Mapping[str, ResultReference]:

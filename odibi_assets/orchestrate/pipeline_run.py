@@ -17,6 +17,7 @@ from odibi_assets.execute.report import Report, reuse_report, run_report
 from odibi_assets.execute.reuse import queued_moves, reuse
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.keep.process import this_process
 from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.run_record import Run, Runs, RunStart
 
@@ -101,6 +102,7 @@ class PipelineRun:
                 steps={name: decision.step.layer for name, decision in plan.decisions.items()},
                 hits={name: reference for name, reference in plan.hits.items() if name not in executed},
                 overrides=self.overrides.to_json(),
+                process=this_process(),
             )
         )
 
@@ -165,6 +167,8 @@ def why_not_resumable(run: Run, runs: Iterable[Run]) -> str | None:
     """What speaks against resuming a run; None if nothing does."""
     if run.status == "success":
         return "succeeded"
+    if run.is_running:
+        return "is still running"
     for other in runs:
         if other.start.parent_run_id == run.start.run_id:
             return f"was resumed as {other.start.run_id}"

@@ -170,6 +170,7 @@ def test_a_step_that_can_not_be_told_apart_always_runs_with_the_line(
     project.write(
         "transforms.py",
         f"""
+        import time
         import numpy as np
         import pandas as pd
 
@@ -259,3 +260,21 @@ def test_hidden_channels_are_restored_and_named(project: ProjectFolder) -> None:
     plan = project.plan()
     assert plan["big_orders"]["outcome"] == "miss"
     assert "environment variables" in plan["big_orders"]["reason"]
+
+
+def test_one_module_name_for_two_files_is_a_mistake_not_a_mix_up(project: ProjectFolder) -> None:
+    for name, value in (("one", 1), ("two", 2)):
+        project.write(
+            f"{name}/pipe.yaml",
+            f"""
+            name: {name}
+            steps:
+              - {{name: orders, layer: bronze, read: {{format: csv, path: orders.csv}}}}
+              - {{name: changed, layer: silver, inputs: [orders], python: "transforms:changed"}}
+            """,
+        )
+        project.write(f"{name}/transforms.py", f"def changed(orders):\n    return orders + {value}\n")
+    project.write("orders.csv", "a\n1\n")
+    assert project.outcomes(pipeline="one/pipe.yaml")["changed"] == "computed"
+    assert project.outcomes(pipeline="two/pipe.yaml")["changed"] == "computed"
+    assert project.data("changed", pipeline="two/pipe.yaml") == [{"a": 3}]

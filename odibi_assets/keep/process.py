@@ -1,0 +1,28 @@
+"""Which process began a run, and whether it is still there."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+
+def this_process() -> str:
+    """Host, id and start of this process: an id alone may be another process's later."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def may_be_alive(process: str) -> bool:
+    """Is the process running? One on another host can't be asked, and counts as gone."""
+    host, _, rest = process.partition("/")
+    pid, _, started = rest.partition("/")
+    return host == socket.gethostname() and pid.isdigit() and bool(started) and _started(int(pid)) == started
+
+
+def _started(pid: int) -> str:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    fields = text.rpartition(")")[2].split()
+    return "" if fields[0] == "Z" else fields[19]
