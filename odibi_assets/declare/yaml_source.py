@@ -13,6 +13,7 @@ from odibi_assets.declare.mistake import DefinitionError, Mistake, shown
 
 Place = tuple[str | int, ...]
 _MOST_VALUES = 500_000
+_PLAIN_COLLECTIONS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -92,6 +93,8 @@ def _value(loader: Any, node: Any, place: Place, file: str, lines: dict[Place, i
     lines.setdefault(place, node.start_mark.line + 1)
     if len(lines) > _MOST_VALUES:
         raise ValueError(f"more than {_MOST_VALUES} values (do anchors multiply?)")
+    if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN_COLLECTIONS:
+        raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} on a list or mapping", problem_mark=node.start_mark)
     if isinstance(node, yaml.MappingNode):
         own = {id(key_node) for key_node, _ in node.value}
         loader.flatten_mapping(node)  # puts what `<<` brings first, so that the mapping's own keys override it
