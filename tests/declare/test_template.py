@@ -48,7 +48,8 @@ def test_a_filled_value_is_not_filled_again() -> None:
     "template",
     [
         "{{ params.yaer }}", "{{ params }}", "{{ year }}", "{{ params.year.month }}", "{{ params.deep.es }}", "{{ }}",
-        "{{ params.year + 1 }}", "{{ params.year | upper }}", "{{ open('x') }}", "x {{ params.yaer }}", "{{ params.year",
+        "{{ params.year + 1 }}", "{{ params.year | upper }}", "{{ open('x') }}", "x {{ params.yaer }}",
+        "{{ params.year",
         "{{ env.1 }}", "{{ PARAMS.year }}", "{{ {{ params.year }} }}",
     ],
 )  # fmt: skip
