@@ -64,11 +64,11 @@ def open_pipeline(
     return PipelineRun(project, source, identified, changed, chosen, every if "*" in forced else tuple(forced), record)
 
 
-def parse_overrides(settings: Sequence[str] | None) -> Overrides:
-    """Read ``--set`` options.
+def parse_overrides(settings: Sequence[str] | None, *, keep_going: bool | None = None) -> Overrides:
+    """Read ``--set`` options, and ``--keep-going`` or ``--fail-fast``.
 
     >>> parse_overrides(["year=2014", "carrier_delay.min_flights=50"])
-    Overrides(params={'year': 2014}, steps={'carrier_delay': {'min_flights': 50}})
+    Overrides(params={'year': 2014}, steps={'carrier_delay': {'min_flights': 50}}, on_error=None)
 
     Raises:
         UsageError: One is not NAME=VALUE.
@@ -88,4 +88,5 @@ def parse_overrides(settings: Sequence[str] | None) -> Overrides:
             steps.setdefault(step, {})[param] = value
         else:
             params[param] = value
-    return Overrides(params, steps)
+    on_error = None if keep_going is None else "continue" if keep_going else "fail_fast"
+    return Overrides(params, steps, on_error)

@@ -60,7 +60,7 @@ def answer(arguments: list[str], started: float) -> int | None:
 
     try:
         project = Project.at(quick.folder)
-        witness = load_witness(project, quick.pipeline, {"params": {}, "steps": {}})
+        witness = load_witness(project, quick.pipeline, {"params": {}, "steps": {}, "on_error": None})
         if witness is None:
             return None
         world = open_world(project, witness.identity)

@@ -29,6 +29,12 @@ def run(
             "--force", metavar="[STEP]", help="Run a step in any case; all that is selected if none is named."
         ),
     ] = None,
+    keep_going: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-going/--fail-fast", help="After a failure: run what is independent of it, or nothing new."
+        ),
+    ] = None,
     record: Annotated[
         bool, typer.Option("--record", help="Make a Dagster run even if there is nothing to do.")
     ] = False,
@@ -40,7 +46,12 @@ def run(
     """
     with stdout_reserved(json):
         opened = open_pipeline(
-            context, pipeline, overrides=parse_overrides(set), selected=select, forced=force or (), record=record
+            context,
+            pipeline,
+            overrides=parse_overrides(set, keep_going=keep_going),
+            selected=select,
+            forced=force or (),
+            record=record,
         )
         report = run_and_show(opened, as_json=json)
     finish(report, as_json=json)

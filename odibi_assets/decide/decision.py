@@ -5,6 +5,7 @@ The first row that applies decides:
 | known | action | reason |
 |---|---|---|
 | a step that it waits for may still change | unknown | waits |
+| a file that it declares is not there | miss | files |
 | it is forced | miss | forced |
 | this run, or one that it re-executes, finished it under the same key | hit | finished |
 | its code does what makes a result non-reusable | miss | obstacle |
@@ -47,6 +48,7 @@ class Known:
     Attributes:
         key: The step's key now; None while an input's version is open.
         waits_for: Steps above whose result may still change.
+        missing: What is not there of the files that it declares, each as a sentence.
         candidates: Results with this key, newest first.
         finished: The result that this run, or one it re-executes, has for the step under this key.
         previous: The key of the result that is current.
@@ -54,6 +56,7 @@ class Known:
 
     key: Key | None
     waits_for: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     forced: bool = False
     candidates: Sequence[Candidate] = ()
     finished: Result | None = None
@@ -81,6 +84,8 @@ def decide(step: StepIdentity, known: Known) -> Decision:
     if known.key is None or known.waits_for:
         names = ", ".join(known.waits_for)
         return Decision(step, "unknown", (Reason("waits", f"waits for {names}"),))
+    if known.missing:
+        return _miss(step, known, *(Reason("files", text) for text in known.missing))
     if known.forced:
         return _miss(step, known, Reason("forced", "forced"))
     if known.finished is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from odibi_assets.decide.decision import Candidate, Decision, Known, decide
 from odibi_assets.declare.project import Project
+from odibi_assets.declare.template import fill_env
 from odibi_assets.errors import UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.file_digest import FileDigests, match
@@ -19,6 +20,9 @@ from odibi_assets.identify.observed_inputs import variable_state
 from odibi_assets.keep.result import Result, ResultReference, binding_item
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshot, Snapshots
+
+
+MISSING = "missing file"
 
 
 def utc_now() -> datetime.datetime:
@@ -117,6 +121,7 @@ class World:
         previous = self.previous(step.name)
         known = Known(
             key,
+            missing=tuple(str(item.shown) for item in key.files.values() if item.kind == MISSING),
             forced=forced,
             candidates=tuple(self._candidate(step, result) for result in self.results.candidates(digest)),
             finished=self._finished(finished, digest),
@@ -149,9 +154,9 @@ class World:
         items: dict[str, Item] = {}
         for pattern in step.reads:
             try:
-                paths = match(self.root, pattern)
+                paths = match(self.root, fill_env(pattern, self.env))
             except UsageError as error:
-                items[pattern] = Item(Digest.of_struct("no file", pattern), "file", shown=f"{pattern} ({error})")
+                items[pattern] = Item(Digest.of_struct("no file", pattern), MISSING, shown=str(error).rstrip("."))
                 continue
             for path in paths:
                 shown = str(path.relative_to(self.root))

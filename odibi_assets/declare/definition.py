@@ -74,25 +74,28 @@ class Definition:
 
 @dataclass(frozen=True)
 class Overrides:
-    """What ``--set`` changes for one run.
+    """What the command line changes for one run.
 
     Attributes:
         params: Pipeline parameter → value.
         steps: Step → parameter → value.
+        on_error: In place of the pipeline's own.
     """
 
     params: Mapping[str, Any] = field(default_factory=dict)
     steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    on_error: str | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.params or self.steps)
+        return bool(self.params or self.steps or self.on_error)
 
     def to_json(self) -> dict[str, Any]:
-        return {"params": dict(self.params), "steps": {step: dict(params) for step, params in self.steps.items()}}
+        steps = {step: dict(params) for step, params in self.steps.items()}
+        return {"params": dict(self.params), "steps": steps, "on_error": self.on_error}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Overrides:
-        return cls(data.get("params", {}), data.get("steps", {}))
+        return cls(data.get("params", {}), data.get("steps", {}), data.get("on_error"))
 
 
 def define(source: YamlSource, folder: Path, overrides: Overrides | None = None) -> Definition:
@@ -140,6 +143,8 @@ class _Reading:
 
     def _pipeline_data(self) -> dict[str, Any]:
         data = {key: value for key, value in self.data.items() if key != "steps"}
+        if self.overrides.on_error is not None:
+            data["on_error"] = self.overrides.on_error
         self._refuse_not_built(data, self.prefix, NOT_BUILT_PIPELINE, self._not_built_checkpoint(data))
         if isinstance(data.get("params", {}), Mapping):
             params = dict(data.get("params", {}))

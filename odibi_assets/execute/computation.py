@@ -87,9 +87,8 @@ class Computation:
 
     def _run_read(self, step: Step, decision: Decision, tables: Mapping[str, pa.Table], attempt: int) -> _Watched:
         assert step.read is not None and decision.key is not None
-        value = self.engine.read(
-            step.read.format, match(self.world.root, step.read.path), fill_env(step.read.options, self.world.env)
-        )
+        paths = match(self.world.root, fill_env(step.read.path, self.world.env))
+        value = self.engine.read(step.read.format, paths, fill_env(step.read.options, self.world.env))
         # What was read during a change is never stored (truth.md 4.1).
         if self.world.file_items(decision.step) != decision.key.files:
             raise FilesChanged(

@@ -13,7 +13,7 @@ import pyarrow as pa
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
 from odibi_assets.engines.pandas_engine import PandasEngine
-from odibi_assets.errors import DamagedObject, StepError, StoreError
+from odibi_assets.errors import DamagedObject, OdibiAssetsError, StepError, StoreError
 from odibi_assets.execute.commit import Committer, Computed, commit
 from odibi_assets.execute.computation import Computation, FilesChanged
 from odibi_assets.execute.frame_memory import FrameMemory
@@ -310,7 +310,7 @@ class Session:
         """Record that an attempt at a step failed."""
         if not will_retry:
             self.failed.add(name)
-        message = redacted(f"{type(error).__name__}: {error}", self.secrets)
+        message = redacted(error_text(error), self.secrets)
         record = StepRecord(name, "failed", round(seconds, 6), attempt, error=message)
         self._tried("record", name, lambda: self.runs.note(self.start.root_run_id, self.start.run_id, record))
 
@@ -389,3 +389,8 @@ class Session:
             )
         self.world.files.save()
         return end
+
+
+def error_text(error: BaseException) -> str:
+    """An error as it is recorded: our own as sentences, others with their kind."""
+    return str(error) if isinstance(error, OdibiAssetsError) else f"{type(error).__name__}: {error}"

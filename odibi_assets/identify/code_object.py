@@ -39,6 +39,8 @@ def _structure(code: types.CodeType) -> list[object]:
     for instruction in kept:
         if instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs:
             argument: object = index_at.get(instruction.argval, -1)
+        elif instruction.opname == "KW_NAMES":
+            argument = code.co_consts[instruction.arg or 0]
         else:
             argument = _constant(instruction.argval)
         instructions.append((instruction.opname, argument))
@@ -107,15 +109,18 @@ class Usage:
         free_attributes: Attribute or method names taken from anything → first line.
         keywords: Names of keyword arguments in any call.
         computes_names: A line on which a name is computed at run time, if there is one.
+        computes_imports: The same for a module's name, which may be one that nothing loaded yet.
     """
 
     references: list[Reference] = field(default_factory=list)
     free_attributes: dict[str, int] = field(default_factory=dict)
     keywords: set[str] = field(default_factory=set)
     computes_names: int | None = None
+    computes_imports: int | None = None
 
 
 _COMPUTING = frozenset({"exec", "eval", "globals", "locals", "vars", "compile", "__import__"})
+_IMPORTING = frozenset({"exec", "eval", "compile", "__import__"})
 
 
 def usage(code: types.CodeType) -> Usage:
@@ -151,11 +156,13 @@ def _collect(code: types.CodeType, outer: Mapping[str, _Alias], found: Usage) ->
             _note_attributes(attributes, line, found)
             if name in _COMPUTING or (name in ("getattr", "setattr") and not _constant_name(instructions, after)):
                 found.computes_names = found.computes_names or line
+            _note_computed(name, attributes, line, found)
             i = after
             continue
         if instruction.opname in _LOCALS and name in aliases:
             alias = aliases[name]
             attributes, after = _attributes(instructions, i)
+            _note_computed(alias.module, alias.attributes + attributes, line, found)
             if instruction.opname != "LOAD_CLOSURE":
                 arguments = _call_arguments(instructions, i, after)
                 found.references.append(
@@ -171,6 +178,17 @@ def _collect(code: types.CodeType, outer: Mapping[str, _Alias], found: Usage) ->
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             _collect(constant, aliases, found)
+
+
+def _note_computed(name: str, attributes: tuple[str, ...], line: int, found: Usage) -> None:
+    """``importlib`` and ``sys.modules`` lead anywhere; reading metadata or resources imports nothing."""
+    path = (*name.split("."), *attributes)
+    if path[:2] == ("sys", "modules"):
+        found.computes_names = found.computes_names or line
+    dynamic = path[0] == "importlib" and path[1:2] not in ((), ("metadata",), ("resources",))
+    if dynamic or "import_module" in path or name in _IMPORTING:
+        found.computes_names = found.computes_names or line
+        found.computes_imports = found.computes_imports or line
 
 
 def _note_attributes(attributes: tuple[str, ...], line: int, found: Usage) -> None:

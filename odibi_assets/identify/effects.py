@@ -9,13 +9,15 @@ from __future__ import annotations
 import ast
 import copy
 import functools
+import os
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from odibi_assets.identify.digest import Digest
-from odibi_assets.identify.distribution import owner_of_module
+from odibi_assets.identify.distribution import is_first_party, owner_of_module
 from odibi_assets.identify.source_loader import LoadedSource, source_of
 
 
@@ -42,6 +44,25 @@ def module_digest(module: types.ModuleType) -> Digest | None:
     """Identity of a whole module, apart from comments, docstrings and formatting."""
     source = source_of(module)
     return None if source is None else Digest.of_struct("module", ast.dump(_without_docstrings(_tree(source))))
+
+
+def sources_below(root: Path) -> Iterator[str]:
+    """Every first-party Python file that an import could find below a folder."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if name.isidentifier() and name != "__pycache__")
+        for name in sorted(files):
+            path = os.path.join(folder, name)
+            if name.endswith(".py") and is_first_party(path):
+                yield path
+
+
+def source_digest(path: str) -> Digest:
+    """Identity of a source file that need not be loaded, as ``module_digest`` gives it."""
+    data = Path(path).read_bytes()
+    try:
+        return Digest.of_struct("module", ast.dump(_without_docstrings(ast.parse(data))))
+    except (SyntaxError, ValueError):
+        return Digest.of_bytes(data)
 
 
 def binding_line(module: types.ModuleType | None, name: str) -> int | None:
@@ -87,8 +108,8 @@ def _tree(source: LoadedSource) -> ast.Module:
 @functools.lru_cache(maxsize=4096)
 def _effects(source: LoadedSource, own: frozenset[str]) -> tuple[Effect, ...]:
     found = []
-    for statement in _top_level(_tree(source).body):
-        if _is_effect(statement, source) and not _declares(statement, own):
+    for statement in _effective(_tree(source).body, source):
+        if not _declares(statement, own):
             clean = _without_docstrings(statement)
             names = sorted({node.id for node in ast.walk(statement) if isinstance(node, ast.Name)})
             text = ast.unparse(clean).splitlines()[0][:80]
@@ -152,6 +173,18 @@ def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             for handler in statement.handlers:
                 yield from _top_level(handler.body)
         else:
+            yield statement
+
+
+def _effective(body: list[ast.stmt], source: LoadedSource) -> Iterator[ast.stmt]:
+    """Statements with an effect; an ``if`` or ``try`` as a whole, since its condition decides about what is in it."""
+    for statement in body:
+        if not isinstance(statement, (ast.If, ast.Try)):
+            if _is_effect(statement, source):
+                yield statement
+        elif isinstance(statement, ast.If) and _never_on_import(statement.test):
+            yield from _effective(statement.orelse, source)
+        elif any(_is_effect(inner, source) for inner in _top_level([statement])):
             yield statement
 
 

@@ -8,6 +8,7 @@ right without a rule for each.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import importlib
@@ -28,7 +29,14 @@ from odibi_assets.errors import NotFingerprintable
 from odibi_assets.identify import distribution
 from odibi_assets.identify.code_object import Reference, code_digest, usage
 from odibi_assets.identify.digest import Digest, encode
-from odibi_assets.identify.effects import binding_line, effects_of, imported_modules, module_digest
+from odibi_assets.identify.effects import (
+    binding_line,
+    effects_of,
+    imported_modules,
+    module_digest,
+    source_digest,
+    sources_below,
+)
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.observed_inputs import unobserved
 from odibi_assets.identify.volatile import free_volatility, volatility
@@ -42,11 +50,13 @@ class Fingerprint:
         items: Name → item, one for each function, class, value, effect and distribution reached.
         obstacles: What the code does that makes its result non-reusable.
         modules: First-party modules reached.
+        computes_imports: It imports modules by computed names, so every source below the root counts.
     """
 
     items: dict[str, Item] = field(default_factory=dict)
     obstacles: list[Obstacle] = field(default_factory=list)
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
+    computes_imports: bool = False
 
 
 def fingerprint(
@@ -76,22 +86,35 @@ class _Walk:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.result = Fingerprint()
-        self.seen: dict[int, Any] = {}
+        self.seen: dict[int, tuple[Any, str]] = {}
+        self.names: set[str] = set()
+        self.values: set[str] = set()
         self.whole_modules = False
 
     # What each kind of object adds, and how it is named inside a value that holds it.
 
     def add(self, name: str, value: Any, place: str | None = None) -> object:
         """Add what a value brings with it; returns an encodable stand-in for the value."""
+        if isinstance(value, str) and (value == str(self.root) or value.startswith(f"{self.root}{os.sep}")):
+            return ("path text", value[len(str(self.root)) :])
         if isinstance(value, _SCALARS):
             return value
         if isinstance(value, PurePath):
             return ("path", self._relative(str(value)))
         if id(value) in self.seen:
-            return ("again", self._name_of(value, name))
-        self.seen[id(value)] = value
+            return ("again", self.seen[id(value)][1])
+        self.seen[id(value)] = (value, self._unique(self._name_of(value, name)))
         adder = self._adder(value)
         return adder(name, value, place)
+
+    def _unique(self, name: str) -> str:
+        """A name of its own for each object: lambdas, and functions made by one factory, share theirs."""
+        number, unique = 1, name
+        while unique in self.names:
+            number += 1
+            unique = f"{name} #{number}"
+        self.names.add(unique)
+        return unique
 
     def _adder(self, value: Any) -> Callable[[str, Any, str | None], object]:
         if isinstance(value, types.ModuleType):
@@ -144,7 +167,7 @@ class _Walk:
 
     def _add_function(self, name: str, function: types.FunctionType, place: str | None) -> object:
         code = function.__code__
-        full = self._name_of(function, name)
+        full = self.seen[id(function)][1]
         if not self._first_party_code(code):
             self._add_distribution(function.__module__, full)
             return ("function", full)
@@ -157,27 +180,42 @@ class _Walk:
         digest = Digest.of_struct("function", [code_digest(code), shape])
         self.result.items[full] = Item(digest, "helper", place=where)
         self._note_module(function.__module__, code.co_filename)
+        bindings: list[object] = []
         for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            self._add_cell(f"{full}.{variable}", cell, where)
+            bindings.append((variable, self._add_cell(f"{full}.{variable}", cell, where)))
         for attribute, value in vars(function).items():
             if callable(value):
-                self.add(f"{full}.{attribute}", value, where)
-        self._add_references(full, function, where)
+                bindings.append((attribute, self.add(f"{full}.{attribute}", value, where)))
+        bindings += self._add_references(function)
+        # Bytecode holds the names that a function uses; to which function each name led counts as well.
+        bound = self._encoded(full, bindings, where)
+        self.result.items[full] = replace(self.result.items[full], digest=Digest.of_struct("bound", [digest, bound]))
         return ("function", full)
 
-    def _add_cell(self, name: str, cell: types.CellType, where: str) -> None:
+    def _add_cell(self, name: str, cell: types.CellType, where: str) -> str | None:
         try:
             contents = cell.cell_contents
         except ValueError:  # not filled yet: a function that refers to itself
-            return
+            return None
         self._add_value(name, contents, where)
+        return self._named(contents)
 
-    def _add_references(self, full: str, function: types.FunctionType, where: str) -> None:
+    def _named(self, value: Any) -> str | None:
+        """The name of a function, class or module that was reached; None for a value, which is an item of its own."""
+        if isinstance(value, types.ModuleType):
+            return value.__name__
+        known = isinstance(value, (types.FunctionType, type, types.BuiltinFunctionType)) and id(value) in self.seen
+        return self.seen[id(value)][1] if known else None
+
+    def _add_references(self, function: types.FunctionType) -> list[object]:
         found = usage(function.__code__)
         file = function.__code__.co_filename
+        bindings: list[object] = []
         for reference in found.references:
             place = self._place(file, reference.line)
-            qualified = self._add_reference(reference, function.__globals__, place)
+            qualified, bound = self._add_reference(reference, function.__globals__, place)
+            if bound is not None:
+                bindings.append((reference.name, reference.attributes, bound))
             if qualified:
                 verdict = volatility(qualified, reference, found)
                 if verdict:
@@ -185,37 +223,55 @@ class _Walk:
         free = free_volatility(found)
         if free:
             self._obstruct(free[0], free[1], self._place(file, free[2]))
-        if found.computes_names and not self.whole_modules:
-            self.whole_modules = True
+        self.whole_modules |= found.computes_names is not None
+        self.result.computes_imports |= found.computes_imports is not None
+        return bindings
 
-    def _add_reference(self, reference: Reference, namespace: Mapping[str, Any], place: str) -> str | None:
-        """Follow a reference as far as it goes; returns its fully qualified name if it leaves the project."""
+    def _add_reference(
+        self, reference: Reference, namespace: Mapping[str, Any], place: str
+    ) -> tuple[str | None, str | None]:
+        """Follow a reference as far as it goes.
+
+        Returns:
+            Its fully qualified name if it leaves the project; the name of what it is bound to, values excepted.
+        """
         if reference.imported:
             target = self._imported(reference, namespace, place)
             if target is None:
-                return ".".join((reference.name, *reference.attributes))
+                return ".".join((reference.name, *reference.attributes)), None
             base = reference.name
         elif reference.name in namespace:
             target, base = namespace[reference.name], reference.name
         else:
-            return None  # a builtin, or a name that will raise NameError
+            return None, None  # a builtin, or a name that will raise NameError
         attributes = list(reference.attributes)
         owner: types.ModuleType | None = None
         while isinstance(target, types.ModuleType) and attributes:
             owner = target
             attribute = attributes.pop(0)
+            if reference.imported and not hasattr(target, attribute):
+                self._import_submodule(target, attribute)
             if not hasattr(target, attribute):
                 if not self._is_first_party_module(target):
                     attributes.insert(0, attribute)
                     break
-                return None
+                return None, None
             target, base = getattr(target, attribute), attribute
         if isinstance(target, types.ModuleType):
             if reference.whole or not self._is_first_party_module(target):
                 self.add(target.__name__, target, place)
-            return ".".join((target.__name__, *attributes))
+            name = ".".join((target.__name__, *attributes))
+            return name, name
         self._add_named(base, target, owner, namespace, place)
-        return self._qualified(target, attributes)
+        if owner is not None and not self._is_first_party_module(owner):
+            return self._qualified(target, attributes), f"{owner.__name__}.{base}"
+        return self._qualified(target, attributes), self._named(target)
+
+    def _import_submodule(self, package: types.ModuleType, name: str) -> None:
+        """``from package import name`` inside a function may name a module that nothing imported yet."""
+        if hasattr(package, "__path__") and self._is_first_party_module(package):
+            with contextlib.suppress(ModuleNotFoundError):  # an attribute that is set later, or never
+                importlib.import_module(f"{package.__name__}.{name}")
 
     def _add_named(
         self, base: str, target: Any, owner: types.ModuleType | None, namespace: Mapping[str, Any], place: str
@@ -231,8 +287,9 @@ class _Walk:
         self._add_value(f"{_label(module)}.{base}", target, self._assignment(source, base) or place)
 
     def _add_value(self, name: str, value: Any, place: str) -> None:
-        if name in self.result.items:
+        if name in self.values:
             return
+        self.values.add(name)
         before = len(self.result.obstacles)
         stand_in = self.add(name, value, place)
         if len(self.result.obstacles) > before or (
@@ -242,10 +299,13 @@ class _Walk:
         if isinstance(value, (logging.Logger, logging.LoggerAdapter, *_LOCKS)):
             return
         digest = Digest.of_struct("value", self._encoded(name, stand_in, place))
-        self.result.items[name] = Item(digest, "value", shown=safe_repr(value), place=place)
+        # A decorated function is a value under the name of the function inside it.
+        self.result.items[name if name not in self.result.items else f"{name} (value)"] = Item(
+            digest, "value", shown=safe_repr(value), place=place
+        )
 
     def _add_class(self, name: str, cls: type, place: str | None) -> object:
-        full = self._name_of(cls, name)
+        full = self.seen[id(cls)][1]
         module = sys.modules.get(cls.__module__)
         if module is None or not self._is_first_party_module(module):
             self._add_distribution(cls.__module__, full)
@@ -278,16 +338,21 @@ class _Walk:
         return ("builtin", getattr(value, "__qualname__", repr(value)))
 
     def _add_enum(self, name: str, value: enum.Enum, place: str | None) -> object:
-        return ("enum", self.add(name, type(value), place), value.name)
+        held = self.add(f"{name}.value", value.value, place)
+        return ("enum", self.add(name, type(value), place), value.name, held)
 
     def _add_module(self, name: str, module: types.ModuleType, place: str | None) -> object:
         if not self._is_first_party_module(module):
             self._add_distribution(module.__name__, name)
         else:
             self._note_module(module.__name__, module.__file__ or "")
+            bound = []
             for key, value in list(vars(module).items()):
                 if not (key.startswith("__") and key.endswith("__")) and not isinstance(value, types.ModuleType):
                     self._add_named(key, value, module, vars(module), self._assignment(module, key) or place or "")
+                    bound.append((key, self._named(value)))
+            names = Digest.of_struct("names", sorted((key, name) for key, name in bound if name is not None))
+            self.result.items[f"{module.__name__} (names)"] = Item(names, "module", place=place)
         return ("module", module.__name__)
 
     def _add_mapping(self, name: str, value: Mapping[Any, Any], place: str | None) -> object:
@@ -310,6 +375,8 @@ class _Walk:
         if wrapped is not None and callable(value):
             self.add(f"{name} wrapper", type(value), place)
             return ("wraps", self.add(name, wrapped, place))
+        if type(value) is object or type(value).__module__ == "dataclasses":
+            return ("sentinel", type(value).__qualname__)
         if isinstance(value, re.Pattern):
             return ("pattern", value.pattern, int(value.flags))
         cls = type(value)
@@ -348,11 +415,15 @@ class _Walk:
                     self.result.items[f"{name} (whole)"] = Item(
                         digest, "module", place=self._relative(module.__file__ or "")
                     )
+        if self.result.computes_imports:
+            for file in sources_below(self.root):
+                path = self._relative(file)
+                self.result.items[f"{path} (whole)"] = Item(source_digest(file), "module", place=path)
         for name, module in modules.items():
             self.result.modules.setdefault(name, module)
-            for effect in effects_of(module):
+            for number, effect in enumerate(effects_of(module), 1):
                 where = self._place(module.__file__ or "", effect.line)
-                self.result.items[f"{name} line {effect.digest.hex[:8]}"] = Item(
+                self.result.items[f"{name} effect {number}"] = Item(
                     effect.digest, "effect", shown=effect.text, place=where
                 )
                 for reference in effect.names:
@@ -457,7 +528,7 @@ class _Walk:
 
 _CLASS_NOISE = frozenset(
     """__doc__ __dict__ __weakref__ __module__ __annotations__ __firstlineno__ __static_attributes__ __qualname__
-    __dataclass_fields__ __dataclass_params__ __match_args__ __abstractmethods__ _abc_impl __hash__ __orig_bases__
+    __dataclass_fields__ __dataclass_params__ __match_args__ __abstractmethods__ _abc_impl __orig_bases__
     __parameters__ _member_map_ _member_names_ _value2member_map_ _member_type_ __slots__""".split()
 )
 _PUBLIC_MODULES = {
@@ -496,6 +567,8 @@ def _library_value(value: Any) -> object | None:
     """Arrays, scalars, dtypes and frames held by a module; None for what has no canonical form."""
     import numpy
 
+    if isinstance(value, numpy.ufunc):
+        return ("ufunc", value.__name__)
     if isinstance(value, numpy.dtype):
         return ("dtype", str(value))
     if isinstance(value, numpy.generic):
@@ -511,6 +584,8 @@ def _pandas_value(value: Any) -> object | None:
     import pandas
     import pyarrow
 
+    if value is pandas.NA or value is pandas.NaT:
+        return ("scalar", repr(value))
     if isinstance(value, pandas.Timestamp | pandas.Timedelta | pandas.Interval | pandas.Period):
         return ("scalar", type(value).__name__, repr(value))
     if isinstance(value, pandas.api.extensions.ExtensionDtype):

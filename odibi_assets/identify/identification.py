@@ -164,7 +164,9 @@ class _Identification:
 
     def _computed_values(self, prints: Mapping[str, Fingerprint]) -> tuple[str, ...]:
         found = set()
-        for one in prints.values():
+        for step, one in prints.items():
+            if one.computes_imports:
+                found.add(f"the modules that step {step} imports by computed names")
             for name, module in one.modules.items():
                 lines = computed_names(module)
                 found |= {f"{name}.{value}" for value in lines if f"{name}.{value}" in one.items}

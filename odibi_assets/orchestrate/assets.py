@@ -11,7 +11,7 @@ from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.step import Step
 from odibi_assets.errors import OdibiAssetsError
 from odibi_assets.execute.redaction import redacted
-from odibi_assets.execute.session import Session
+from odibi_assets.execute.session import Session, error_text
 from odibi_assets.execute.transient import is_transient, retry_after_s
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity, with_items
@@ -102,12 +102,13 @@ def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, ret
     started = time.perf_counter()
     try:
         return session.settle(name, attempt=attempt)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a step's code may raise anything; an interrupt passes
         transient = is_transient(error)
         will_retry = transient and attempt <= retry.max_retries
         session.fail(name, error, attempt=attempt, seconds=time.perf_counter() - started, will_retry=will_retry)
-        message = redacted(f"{type(error).__name__}: {error}", session.secrets)
-        shown = None if message != f"{type(error).__name__}: {error}" else error
+        told = error_text(error)
+        message = redacted(told, session.secrets)
+        shown = error if message == told else None
         if will_retry:
             wait = _wait_s(retry, attempt, error)
             context.log.warning(f"{name}: attempt {attempt} failed with {message}; it is transient and tried again.")

@@ -23,6 +23,7 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from odibi_assets.declare.project import Project
+from odibi_assets.errors import UsageError
 from odibi_assets.orchestrate.location import MODULE, REPOSITORY, location_name
 from odibi_assets.orchestrate.names import asset_key
 
@@ -75,10 +76,16 @@ class Launch:
 def open_instance(project: Project) -> dg.DagsterInstance:
     """The project's Dagster instance, in ``$DAGSTER_HOME`` or its own ``dagster_home``."""
     home = project.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
-    if not settings.exists():
-        settings.write_text(DEFAULT_HOME)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not settings.exists():
+            settings.write_text(DEFAULT_HOME)
+    except OSError as error:
+        raise UsageError(
+            f"The Dagster home {home} can't be used: {error.strerror}. "
+            "Set DAGSTER_HOME to a folder that can be written."
+        ) from error
     os.environ["DAGSTER_HOME"] = str(home)
     return dg.DagsterInstance.get()
 

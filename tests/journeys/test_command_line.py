@@ -84,6 +84,42 @@ def test_an_independent_step_runs_on_and_the_others_are_skipped_under_continue(p
     assert outcomes["totals"] == "skipped"
 
 
+def test_the_command_line_overrules_on_error(project: ProjectFolder) -> None:
+    make_shop(project)
+    alone = "  - {name: alone, layer: gold, inputs: [customers], sql: select count(*) as n from customers}\n"
+    (project.root / "pipe.yaml").write_text((project.root / "pipe.yaml").read_text() + alone)
+    project.write("broken", "")
+    assert project.outcomes("--fail-fast", status=1)["alone"] == "skipped"
+    assert project.outcomes("--keep-going", status=1)["alone"] == "computed"
+
+
+def test_a_step_that_exits_has_failed(project: ProjectFolder) -> None:
+    make_shop(project)
+    project.edit("transforms.py", 'raise ValueError("the silver step is broken")', "raise SystemExit(3)")
+    project.write("broken", "")
+    steps = {step["name"]: step for step in project.run(status=1)["steps"]}
+    assert steps["big_orders"]["outcome"] == "failed"
+    assert steps["big_orders"]["error"] == "SystemExit: 3"
+    assert steps["named_orders"]["reason"] == "needs big_orders"
+
+
+def test_a_missing_input_file_is_named_by_plan_and_run(project: ProjectFolder) -> None:
+    make_shop(project)
+    (project.root / "data/customers.csv").unlink()
+    assert "data/customers.csv" in project.plan()["customers"]["reason"]
+    assert "data/customers.csv" in {step["name"]: step for step in project.run(status=1)["steps"]}["customers"]["error"]
+
+
+def test_an_environment_variable_may_name_the_file(project: ProjectFolder) -> None:
+    make_shop(project)
+    project.edit("pipe.yaml", "path: data/orders.csv", 'path: "data/{{ env.WHICH }}.csv"')
+    project.env["WHICH"] = "orders"
+    project.run()
+    assert len(project.data("orders")) == 4
+    project.env["WHICH"] = "../../etc/passwd"
+    assert project.outcomes(status=1)["orders"] == "failed"
+
+
 def test_nothing_new_starts_after_a_failure_under_fail_fast(project: ProjectFolder) -> None:
     make_shop(project)
     alone = "  - {name: alone, layer: gold, inputs: [customers], sql: select count(*) as n from customers}\n"
