@@ -42,11 +42,6 @@ def _child(request: dict[str, object]) -> None:
 
 
 def main() -> None:
-    import dagster._core.execution.api
-    import dagster._core.storage.event_log.sqlite.sqlite_event_log
-    import dagster._core.storage.runs.sqlite.sqlite_run_storage
-    import duckdb
-    import pandas
 
     import odibi_assets.cli.app
     import odibi_assets.cli.quick

@@ -21,7 +21,6 @@ from odibi_assets.keep.result import Result, ResultReference, binding_item
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshot, Snapshots
 
-
 MISSING = "missing file"
 
 

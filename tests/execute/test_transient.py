@@ -45,7 +45,6 @@ class ClientError(Exception):
         ConnectionRefusedError(),
         BrokenPipeError(),
         TimeoutError("late"),
-        TimeoutError("late"),
         http.client.RemoteDisconnected("gone"),
         OSError(errno.EAGAIN, "again"),
         OSError(errno.EHOSTUNREACH, "no route"),
