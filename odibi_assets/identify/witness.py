@@ -33,12 +33,14 @@ class Witness:
         files: Path → digest of its bytes, or None for what was not there: the YAML and SQL files,
             every loaded first-party module, pyproject.toml.
         listings: First-party import folders → digest of their Python entries: a new file may shadow.
+        candidates: Names of the files that may declare a pipeline: a new one may have the same name.
         observed: What the imports were seen to read.
     """
 
     machine: str
     files: Mapping[str, str | None]
     listings: Mapping[str, str]
+    candidates: str
     observed: tuple[Observation, ...]
     path: str
     identity: PipelineIdentity
@@ -47,6 +49,7 @@ class Witness:
         """Is all of it as it was?"""
         return (
             self.machine == machine_state()
+            and self.candidates == _candidates(project)
             and all(_file_state(project.root / name) == state for name, state in self.files.items())
             and all(listing_state(project.root / name) == state for name, state in self.listings.items())
             and all(observation.holds(project.root, SALT, project.env) for observation in self.observed)
@@ -66,6 +69,7 @@ def load_witness(project: Project, reference: str, overrides: Mapping[str, Any])
             data["machine"],
             data["files"],
             data["listings"],
+            data["candidates"],
             tuple(Observation.from_json(observation) for observation in data["observed"]),
             data["path"],
             PipelineIdentity.from_json(data["identity"]),
@@ -86,14 +90,13 @@ def save_witness(
 ) -> None:
     """Write down what an identity rests on; a witness that can't be written costs time, nothing else."""
     paths = {*files, path, project.root / "pyproject.toml"}
-    folders = {project.root, path.parent, *filter(None, [project.defs_folder])} | {
-        file.parent for file in paths if file.suffix == ".py"
-    }
+    folders = {project.root, path.parent} | {file.parent for file in paths if file.suffix == ".py"}
     data = {
         "v": _VERSION,
         "machine": machine_state(),
         "files": {_name(project, file): _file_state(file) for file in sorted(paths)},
         "listings": {_name(project, folder): listing_state(folder) for folder in sorted(folders)},
+        "candidates": _candidates(project),
         "observed": [observation.to_json() for observation in observed],
         "path": str(path),
         "identity": identity.to_json(),
@@ -130,19 +133,23 @@ def machine_state() -> str:
 
 
 def listing_state(folder: Path) -> str:
-    """What a folder offers to an import: its Python files, packages and pipeline files."""
+    """What a folder offers to an import: its Python files and packages."""
     names = []
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
-            if entry.name.endswith((".py", ".so", ".pyd", ".yaml", ".yml")):
+            if entry.name.endswith((".py", ".so", ".pyd")):
                 names.append(entry.name)
             elif entry.is_dir() and entry.name.isidentifier() and _holds_source(entry.path):
                 names.append(entry.name + "/")
     return str(Digest.of_struct("listing", sorted(names)))
 
 
+def _candidates(project: Project) -> str:
+    return str(Digest.of_struct("candidates", [_name(project, path) for path in project.candidates()]))
+
+
 def _holds_source(folder: str) -> bool:
-    return any(name.endswith((".py", ".yaml")) for name in os.listdir(folder))
+    return any(name.endswith(".py") for name in os.listdir(folder))
 
 
 def _file_state(path: Path) -> str | None:
