@@ -300,9 +300,8 @@ class _Walk:
             return
         digest = Digest.of_struct("value", self._encoded(name, stand_in, place))
         # A decorated function is a value under the name of the function inside it.
-        self.result.items[name if name not in self.result.items else f"{name} (value)"] = Item(
-            digest, "value", shown=safe_repr(value), place=place
-        )
+        free = name if name not in self.result.items else f"{name} (value)"
+        self.result.items[free] = Item(digest, "value", shown=safe_repr(value), place=place)
 
     def _add_class(self, name: str, cls: type, place: str | None) -> object:
         full = self.seen[id(cls)][1]
