@@ -6,7 +6,7 @@ It neither decides nor computes; the op's body did that, and hands over what it 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,10 @@ from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshots
 from odibi_assets.orchestrate.names import STEP_TAG
+
+
+# A materialization stays below 8 kB: Dagster's own form of one column takes some 220 bytes beside its name.
+_SCHEMA_BYTES, _COLUMN_BYTES = 5_500, 225
 
 
 @dataclass(frozen=True)
@@ -116,10 +120,24 @@ def _metadata(settled: Settled, reference: ResultReference, session: Session) ->
         metadata["dagster/row_count"] = dg.MetadataValue.int(reference.row_count)
     if size is not None:
         metadata["bytes"] = dg.MetadataValue.int(size)
-    columns = [dg.TableColumn(name, kind) for name, kind in list(schema.items())[:100]]
-    if columns:
-        metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(dg.TableSchema(columns=columns))
+    if schema:
+        metadata["columns"] = dg.MetadataValue.int(len(schema))
+        metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(
+            dg.TableSchema(columns=_shown_columns(schema))
+        )
     return metadata
+
+
+def _shown_columns(schema: Mapping[str, str]) -> list[dg.TableColumn]:
+    """The first columns, as many as fit: the event log keeps every materialization for ever."""
+    columns: list[dg.TableColumn] = []
+    left = _SCHEMA_BYTES
+    for name, kind in schema.items():
+        left -= _COLUMN_BYTES + len(name.encode()) + len(kind)
+        if left < 0:
+            break
+        columns.append(dg.TableColumn(name, kind))
+    return columns
 
 
 def _facts(settled: Settled, result: Result | None) -> tuple[dict[str, str], int | None, float]:
