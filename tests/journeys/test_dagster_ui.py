@@ -1,0 +1,107 @@
+"""The UI's side: what it materializes and re-executes is what the command line runs, and the other way round."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from project_folder import ProjectFolder, Zygote
+
+from .dagster_server import DagsterServer, outcomes, versions
+from .shop import STEPS, computed, make_shop
+
+pytestmark = pytest.mark.dagster
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[tuple[ProjectFolder, DagsterServer]]:
+    """A project, and `oda dev` on it."""
+    project = make_shop(ProjectFolder(tmp_path_factory.mktemp("served"), zygote))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ODA_", "DAGSTER_"))}
+    server = DagsterServer(project.root, {**kept, "DAGSTER_HOME": str(project.root / "dagster_home")})
+    yield project, server
+    server.stop()
+
+
+def test_materialize_all_gives_the_outcomes_and_the_data_of_a_run_from_the_command_line(
+    served: tuple[ProjectFolder, DagsterServer], tmp_path: Path, zygote: Zygote
+) -> None:
+    _, server = served
+    run = server.launch("shop")
+    assert run["status"] == "SUCCESS"
+    twin = make_shop(ProjectFolder(tmp_path, zygote)).run()
+    assert (
+        outcomes(run) == {step["name"]: step["outcome"] for step in twin["steps"]} == dict.fromkeys(STEPS, "computed")
+    )
+    assert versions(run) == {step["name"]: step["version"] for step in twin["steps"]}
+
+
+def test_what_the_ui_computed_the_command_line_reuses_and_shows(served: tuple[ProjectFolder, DagsterServer]) -> None:
+    project, _ = served
+    assert computed(project.outcomes()) == set()
+    assert project.data("totals") == [{"name": "ann", "amount": 3}, {"name": "bob", "amount": 6}]
+
+
+def test_materialize_all_again_records_every_step_as_reused(served: tuple[ProjectFolder, DagsterServer]) -> None:
+    _, server = served
+    for job in ("shop", "__ASSET_JOB"):
+        run = server.launch(job, [["shop", step] for step in STEPS])
+        assert run["status"] == "SUCCESS"
+        assert outcomes(run) == dict.fromkeys(STEPS, "cached")
+
+
+def test_a_failed_run_from_the_command_line_is_re_executed_from_failure_in_the_ui(
+    served: tuple[ProjectFolder, DagsterServer],
+) -> None:
+    project, server = served
+    project.edit("data/orders.csv", "1,1,1", "1,1,5")
+    project.write("broken", "")
+    failed = project.run(status=1)
+    assert {step["name"]: step["outcome"] for step in failed["steps"]}["orders"] == "computed"
+    (project.root / "broken").unlink()
+    run = server.reexecute_from_failure(failed["run_id"])
+    assert run["status"] == "SUCCESS"
+    assert run["parentRunId"] == failed["run_id"]
+    assert outcomes(run) == dict.fromkeys(("big_orders", "named_orders", "totals", "summary"), "computed")
+    history = project.oda("history", "pipe.yaml", "--json").json["runs"]
+    assert (history[0]["run_id"], history[0]["parent_run_id"]) == (run["id"], failed["run_id"])
+    assert history[0]["status"] == "success"
+    assert "resumed" in history[1]["why_not"]
+    assert computed(project.outcomes()) == set()
+
+
+def test_a_re_execution_computes_again_what_was_edited_since_though_dagster_skips_it(
+    served: tuple[ProjectFolder, DagsterServer],
+) -> None:
+    project, server = served
+    project.edit("transforms.py", "return totals.assign", "raise ValueError('not yet')\n    return totals.assign")
+    project.edit("pipe.yaml", "select name, cast", "select 1 as one, name, cast")
+    failed = project.run(status=1)
+    assert {step["name"]: step["outcome"] for step in failed["steps"]}["totals"] == "computed"
+    project.edit("transforms.py", "raise ValueError('not yet')\n    ", "")
+    project.edit("pipe.yaml", "select 1 as one, name, cast", "select 2 as one, name, cast")
+    run = server.reexecute_from_failure(failed["run_id"])
+    assert run["status"] == "SUCCESS"
+    assert [row["one"] for row in project.data("summary")] == [2, 2]
+
+
+def test_an_edited_helper_shows_as_stale_after_a_reload(served: tuple[ProjectFolder, DagsterServer]) -> None:
+    project, server = served
+    server.reload()
+    server.launch("shop")
+    assert server.stale()["big_orders"] == "FRESH"
+    project.edit("rules.py", "amount >= floor", "amount > floor")
+    server.reload()
+    stale = server.stale()
+    assert stale["big_orders"] == "STALE"
+    assert stale["orders"] == "FRESH"
+
+
+def test_the_multiprocess_executor_gives_the_same_data(served: tuple[ProjectFolder, DagsterServer]) -> None:
+    project, server = served
+    run = server.launch("shop", config={"execution": {"config": {"multiprocess": {"max_concurrent": 2}}}})
+    assert run["status"] == "SUCCESS"
+    assert outcomes(run)["big_orders"] == "computed"
+    assert computed(project.outcomes()) == set()
