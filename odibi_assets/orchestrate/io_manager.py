@@ -24,7 +24,6 @@ from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshots
 from odibi_assets.orchestrate.names import STEP_TAG
 
-
 # A materialization stays below 8 kB: Dagster's own form of one column takes some 220 bytes beside its name.
 _SCHEMA_BYTES, _COLUMN_BYTES = 5_500, 225
 
