@@ -278,3 +278,44 @@ def test_one_module_name_for_two_files_is_a_mistake_not_a_mix_up(project: Projec
     assert project.outcomes(pipeline="one/pipe.yaml")["changed"] == "computed"
     assert project.outcomes(pipeline="two/pipe.yaml")["changed"] == "computed"
     assert project.data("changed", pipeline="two/pipe.yaml") == [{"a": 3}]
+
+
+@pytest.mark.parametrize(
+    ("declared", "again"), [("ttl: 3600", "cached"), ("ttl: 0", "computed"), ('source_version: "1"', "cached")]
+)
+def test_a_step_without_inputs_is_reused_as_far_as_it_declares(
+    project: ProjectFolder, declared: str, again: str
+) -> None:
+    project.write(
+        "pipe.yaml",
+        f"""
+        name: pipe
+        steps:
+          - name: made
+            layer: bronze
+            python: transforms:made
+            cache: {{{declared}}}
+        """,
+    )
+    project.write("transforms.py", "import pandas as pd\n\ndef made():\n    return pd.DataFrame({'a': [1]})\n")
+    project.run()
+    assert project.outcomes() == {"made": again}
+
+
+def test_a_reusable_step_that_differs_when_forced_is_marked(project: ProjectFolder) -> None:
+    make_shop(project)
+    # A counter in a file that the step writes and never reads by itself: no key and no trace can show it.
+    project.edit(
+        "transforms.py",
+        "    return totals.assign(",
+        "    with open('count', 'a') as file:\n"
+        "        file.write('x')\n"
+        "        count = file.tell()\n"
+        "    return totals.assign(count=count, ",
+    )
+    project.run()
+    assert computed(project.outcomes()) == set()
+    project.run("--force=summary")
+    results = project.oda("cache", "ls", "summary", "--json").json["results"]
+    assert [(result["generation"], result["nondeterministic"]) for result in results] == [(2, True), (1, False)]
+    assert project.data("summary")[0]["count"] == 2

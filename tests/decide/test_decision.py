@@ -1,0 +1,107 @@
+"""The truth table of `decide`, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from odibi_assets.decide.decision import Candidate, Known, decide
+from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.identity import StepIdentity
+from odibi_assets.identify.item import Item, Obstacle
+from odibi_assets.identify.key import Key
+from odibi_assets.keep.result import Output, Result
+
+
+def item(text: str) -> Item:
+    return Item(Digest.of_struct("param", text), "param", shown=text)
+
+
+KEY = Key("step", params={"limit": item("4")})
+STEP = StepIdentity("step", "silver", "python", KEY)
+OUTPUT = Output(Digest.of_struct("version", 1), "parquet", ())
+RESULT = Result("pipe", KEY, {"result": OUTPUT}, "2026-01-01T00:00:00+00:00", "0123456789", 1.0)
+OLDER = replace(RESULT, generation=2)
+CLOCK = Obstacle("clock", "it reads the clock", "transforms.py:3")
+
+ROWS = {
+    "waits": (STEP, Known(None, waits_for=("orders", "customers")), "unknown", "waits for orders, customers"),
+    "a file is not there": (STEP, Known(KEY, missing=("no file matches 'x'",)), "miss", "no file matches 'x'"),
+    "forced": (STEP, Known(KEY, forced=True, candidates=(Candidate(RESULT),)), "miss", "forced"),
+    "finished in the run": (
+        replace(STEP, obstacles=(CLOCK,)),
+        Known(KEY, finished=RESULT),
+        "hit",
+        "finished in run 01234567",
+    ),
+    "an obstacle in its code": (
+        replace(STEP, obstacles=(CLOCK,)),
+        Known(KEY, candidates=(Candidate(RESULT),)),
+        "miss",
+        "always runs: it reads the clock (transforms.py:3)",
+    ),
+    "the first time": (STEP, Known(KEY), "miss", "no result yet"),
+    "another key than before": (
+        STEP,
+        Known(KEY, previous=Key("step", params={"limit": item("2")})),
+        "miss",
+        "param limit changed 2 → 4",
+    ),
+    "a result that was lost": (STEP, Known(KEY, previous=KEY), "miss", "its result is gone from the store"),
+    "an obstacle as it ran": (
+        STEP,
+        Known(KEY, candidates=(Candidate(replace(RESULT, obstacles=(("network", "it opens a connection"),))),)),
+        "miss",
+        "always runs: it opens a connection",
+    ),
+    "an obstacle that is declared harmless": (
+        replace(STEP, allow=("network",)),
+        Known(KEY, candidates=(Candidate(replace(RESULT, obstacles=(("network", "it opens a connection"),))),)),
+        "hit",
+        "nothing changed",
+    ),
+    "expired": (
+        STEP,
+        Known(KEY, candidates=(Candidate(RESULT, is_expired=True),)),
+        "miss",
+        "its result is older than its ttl, or from the future",
+    ),
+    "a trace that does not hold": (
+        STEP,
+        Known(KEY, candidates=(Candidate(RESULT, broken=("x.txt, which the step opens, changed",)),)),
+        "miss",
+        "x.txt, which the step opens, changed",
+    ),
+    "a file of the result is missing": (
+        STEP,
+        Known(KEY, candidates=(Candidate(RESULT, is_whole=False),)),
+        "miss",
+        "its stored data are missing or damaged",
+    ),
+    "all holds": (STEP, Known(KEY, candidates=(Candidate(RESULT),)), "hit", "nothing changed"),
+    "an earlier generation holds": (
+        STEP,
+        Known(KEY, candidates=(Candidate(OLDER, broken=("x",)), Candidate(RESULT))),
+        "hit",
+        "nothing changed",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_first_row_that_applies_decides(row: str) -> None:
+    step, known, action, reason = ROWS[row]
+    decision = decide(step, known)
+    assert (decision.action, decision.reason) == (action, reason)
+    assert (decision.result is not None) == (action == "hit")
+
+
+def test_a_miss_beside_a_result_asks_for_a_new_generation() -> None:
+    assert decide(STEP, Known(KEY, candidates=(Candidate(RESULT, broken=("x",)),))).replaces
+    assert not decide(STEP, Known(KEY)).replaces
+
+
+def test_the_generation_that_holds_is_the_one_that_is_reused() -> None:
+    decision = decide(STEP, Known(KEY, candidates=(Candidate(OLDER, broken=("x",)), Candidate(RESULT))))
+    assert decision.result is RESULT
