@@ -52,7 +52,11 @@ class Digest:
         Raises:
             NotFingerprintable: Somewhere inside is a value without a canonical encoding.
         """
-        return cls.of_bytes(_framed(b"T", tag.encode()) + encode(value, path=tag))
+        try:
+            encoded = encode(value, path=tag)
+        except RecursionError as error:
+            raise NotFingerprintable(f"{tag} holds itself, or is nested too deeply") from error
+        return cls.of_bytes(_framed(b"T", tag.encode()) + encoded)
 
     @classmethod
     def parse(cls, text: str) -> Digest:
@@ -136,7 +140,7 @@ def _text(kind: bytes, render: Callable[[Any], str]) -> Callable[[Any, str], byt
 _ENCODERS: dict[type, Callable[[Any, str], bytes]] = {
     type(None): lambda value, path: b"N",
     bool: lambda value, path: b"B1" if value else b"B0",
-    int: _text(b"I", str),
+    int: _text(b"I", lambda value: str(value) if value.bit_length() < 10_000 else hex(value)),  # str() has a limit
     float: _float,
     complex: lambda value, path: b"C" + _float(value.real, path) + _float(value.imag, path),
     str: _text(b"S", str),

@@ -7,6 +7,7 @@ where that is not known.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from odibi_assets.errors import NotStorable
-from odibi_assets.identify.frame_version import FrameVersion, frame_version
+from odibi_assets.identify.frame_version import FrameVersion, column_digest, frame_version
 
 # A list's values keep the name that Arrow gives them, so that nested types come back as they are.
 _OPTIONS: dict[str, Any] = {"compression": "zstd", "use_compliant_nested_type": False}
@@ -62,6 +63,7 @@ def settle(table: pa.Table, *, shared: bool) -> Frame:
     settled = pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=_pandas_metadata(table)))
     if shared:
         settled = _copied(settled)
+    settled = _maps_as_parquet_names_them(settled)
     version = frame_version(settled)
     _verify(settled, version)
     return Frame(settled, version, tuple(changes))
@@ -85,7 +87,7 @@ def without_unnamed_index(table: pa.Table) -> pa.Table:
 
 _KEPT: tuple[Callable[[Any], bool], ...] = (
     pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string, pa.types.is_large_string,
-    pa.types.is_binary, pa.types.is_large_binary, pa.types.is_date32, pa.types.is_decimal128, pa.types.is_null,
+    pa.types.is_binary, pa.types.is_large_binary, pa.types.is_date32, pa.types.is_null,
 )  # fmt: skip
 
 
@@ -93,6 +95,8 @@ def _comes_back_equal(kind: pa.DataType) -> bool:
     """Is a type known to survive Parquet, so that writing and reading need not prove it?"""
     if pa.types.is_timestamp(kind):
         return str(kind.unit) != "s"
+    if pa.types.is_decimal128(kind):
+        return bool(kind.scale >= 0)
     return any(test(kind) for test in _KEPT)
 
 
@@ -103,23 +107,30 @@ def _settled_column(column: pa.ChunkedArray, name: str, changes: list[str]) -> p
         return column
     try:
         settled = column.cast(target)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise NotStorable(
-            f"The column {name!r} of type {kind} can't be kept: as {target} values would change ({error})."
+            f"The column {name!r} of type {kind} can't be kept: as {target} its values can't be written or would "
+            f"change ({error}). Convert it before returning it."
         ) from error
     changes.append(f"{name}: {kind} became {target}")
     return settled
 
 
 def _settled_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        if not (pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type)):
+            return _settled_type(kind.value_type)
+        return pa.dictionary(pa.int32(), pa.string(), ordered=kind.ordered)
+    if pa.types.is_list(kind):
+        return pa.list_(_settled_field(kind.value_field))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_settled_field(kind.value_field))
+    if pa.types.is_struct(kind):
+        return pa.struct([_settled_field(kind.field(i)) for i in range(kind.num_fields)])
     if pa.types.is_timestamp(kind) and kind.unit == "s":
         return pa.timestamp("ms", tz=kind.tz)
     if pa.types.is_time32(kind) and kind.unit == "s":
         return pa.time32("ms")
-    if pa.types.is_dictionary(kind):
-        if not (pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type)):
-            return kind.value_type
-        return pa.dictionary(pa.int32(), pa.string(), ordered=kind.ordered)
     if pa.types.is_date64(kind):
         return pa.timestamp("ms")
     if str(kind) == "string_view":
@@ -127,6 +138,11 @@ def _settled_type(kind: pa.DataType) -> pa.DataType:
     if str(kind) == "binary_view":
         return pa.binary()
     return kind
+
+
+def _settled_field(field: pa.Field) -> pa.Field:
+    is_category = pa.types.is_dictionary(field.type)
+    return field if is_category else field.with_type(_settled_type(field.type))
 
 
 def _copied(table: pa.Table) -> pa.Table:
@@ -141,25 +157,37 @@ def _verify(table: pa.Table, version: FrameVersion) -> None:
     """Write and read the columns whose types are not known to come back, and compare."""
     doubtful = [field.name for field in table.schema if not _comes_back_equal(field.type)]
     for name in doubtful:
-        one = table.select([name]).replace_schema_metadata(None)
-        sink = pa.BufferOutputStream()
+        kind = table.schema.field(name).type
         try:
-            pq.write_table(one, sink, **_OPTIONS)
-            back = pq.ParquetFile(pa.BufferReader(sink.getvalue())).read()
-            equal = (
-                back.schema.field(0).type == one.schema.field(0).type
-                and frame_version(back).columns[name] == version.columns[name]
-            )
-        except (pa.ArrowException, TypeError) as error:
+            back = _through_parquet(table.column(name), name)
+            equal = back.type == kind and column_digest(back, name) == version.columns[name]
+        except (pa.ArrowException, OSError, TypeError) as error:
             raise NotStorable(
-                f"The column {name!r} of type {one.schema.field(0).type} can't be written to Parquet ({error}). "
+                f"The column {name!r} of type {kind} can't be written to Parquet ({error}). "
                 "Convert it to a number, text, time, list or struct before returning it."
             ) from error
         if not equal:
             raise NotStorable(
-                f"The column {name!r} of type {one.schema.field(0).type} comes back from Parquet as "
-                f"{back.schema.field(0).type} with other values. Convert it before returning it."
+                f"The column {name!r} of type {kind} comes back from Parquet as {back.type}"
+                f"{' with other values' if back.type == kind else ''}. Convert it before returning it."
             )
+
+
+def _through_parquet(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({name: column}), sink, **_OPTIONS)
+    return pq.ParquetFile(pa.BufferReader(sink.getvalue())).read().column(0)
+
+
+def _maps_as_parquet_names_them(table: pa.Table) -> pa.Table:
+    """Parquet names a map's values after the column or field that holds it: a name in the type, no data."""
+    for i, field in enumerate(table.schema):
+        if "map<" in str(field.type):
+            with contextlib.suppress(pa.ArrowException, OSError):
+                back = _through_parquet(table.column(i), field.name)
+                if back.type == field.type and back.equals(table.column(i)):
+                    table = table.set_column(i, pa.field(field.name, back.type), back)
+    return table
 
 
 def _pandas_metadata(table: pa.Table) -> dict[bytes, bytes] | None:
@@ -182,7 +210,7 @@ def _pandas_metadata(table: pa.Table) -> dict[bytes, bytes] | None:
     kept = {
         "index_columns": found["index_columns"],
         "column_indexes": found["column_indexes"],
-        "columns": found["columns"],
+        "columns": [_understood(column) for column in found["columns"]],
         "pandas_version": "2",
     }
     return {b"pandas": json.dumps(kept, sort_keys=True).encode()}
@@ -196,4 +224,9 @@ def _is_extension(column: dict[str, Any]) -> bool:
     """Is a pandas dtype one that Arrow's type alone would not bring back?"""
     name = str(column["numpy_type"])
     plain = ("int", "uint", "float", "bool", "object", "datetime64", "timedelta64", "category", "str", "bytes")
-    return not name.startswith(plain) or name in ("string", "boolean") or name.startswith("string[")
+    return not name.startswith(plain) or name in ("string", "boolean") or name.endswith(("[python]", "[pyarrow]"))
+
+
+def _understood(column: dict[str, Any]) -> dict[str, Any]:
+    """pandas can't read the name that it writes for an Arrow dtype with parameters in ``<>``."""
+    return {**column, "numpy_type": "object"} if "<" in str(column["numpy_type"]) else column
