@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -261,7 +261,7 @@ class Session:
 
     def _commit_beside(self, settled: Settled) -> None:
         with unobserved():
-            result = self._commit(settled)
+            result = self._commit(settled, is_handed_on=True)
             if result is not None:
                 self.finished[settled.step] = result.reference
                 self._uncommitted.pop(settled.step, None)
@@ -269,18 +269,23 @@ class Session:
                     self.memory.drop(result.output.version)
             self._note(settled, result.reference if result is not None else None)
 
-    def _commit(self, settled: Settled) -> Result | None:
-        """Store a computed frame; a store that stays away costs a warning, not the run."""
+    def _commit(self, settled: Settled, *, is_handed_on: bool = False) -> Result | None:
+        """Store a computed frame; a store that stays away costs a warning, not the run.
+
+        Args:
+            is_handed_on: Steps took this very frame already, so an earlier result can't be adopted in its place.
+        """
         assert settled.computed is not None
-        computed = settled.computed
+        computed = replace(settled.computed, replaces=settled.computed.replaces or is_handed_on)
         found: list[Result] = []
         self._tried("commit", settled.step, lambda: found.append(commit(computed, self.world.results)))
         return found[0] if found else None
 
-    def _tried(self, what: str, name: str, work: object, *, tries: int = 3) -> None:
+    def _tried(self, what: str, name: str, work: Callable[[], object], *, tries: int = 3) -> None:
+        """Do what writes to the store; try again where it fails, and warn where it stays away."""
         for attempt in range(1, tries + 1):
             try:
-                work()  # type: ignore[operator]
+                work()
                 return
             except StoreError as error:
                 if attempt == tries:
@@ -333,7 +338,7 @@ class Session:
     def _publish_layer(self, layer: str) -> None:
         """Publish a layer's results together, once every planned step of it is finished."""
         planned = [name for name, planned_layer in self.start.steps.items() if planned_layer == layer]
-        if not self._all_finished(planned):
+        if not planned or not self._all_finished(planned):
             return
         for error in self.committer.flush():
             self.log.warning("A commit of layer %r failed: %s", layer, error)
@@ -367,13 +372,9 @@ class Session:
         for error in self.committer.flush():
             self.log.warning("A commit failed: %s", error)
         self.committer.close()
-        for layer in self.identified.pipeline.layers:
-            if any(
-                name in self._uncommitted or name in self.finished
-                for name, its in self.start.steps.items()
-                if its == layer
-            ):
-                self._publish_layer(layer) if self.identified.pipeline.checkpoint.mode == "layer" else None
+        if self.identified.pipeline.checkpoint.mode == "layer":
+            for layer in self.identified.pipeline.layers:
+                self._publish_layer(layer)
         done = all(self._known(name) is not None for name in self.start.steps)
         snapshot = self.snapshots.current()
         end = RunEnd(
