@@ -63,7 +63,7 @@ def answer(arguments: list[str], started: float) -> int | None:
         witness = load_witness(project, quick.pipeline, {"params": {}, "steps": {}, "on_error": None})
         if witness is None:
             return None
-        world = open_world(project, witness.identity)
+        world = open_world(project, witness.identity.name, witness.identity.store)
         plan = world.plan(witness.identity)
     except OdibiAssetsError:
         return None  # the full way meets it again, and reports it

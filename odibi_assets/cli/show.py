@@ -45,9 +45,8 @@ def show(
         )
     if dot and wanted != "result":
         raise UsageError(f"Step {name!r} has no output {wanted!r}: expected 'result'.")
-    identity = _Line(definition.name, definition.store)
-    world = open_world(project, identity)  # type: ignore[arg-type]
-    result = _result(world.results, snapshots_of(world, project, identity), name, version)  # type: ignore[arg-type]
+    world = open_world(project, definition.name, definition.store)
+    result = _result(world.results, snapshots_of(world, project, definition.name), name, version)
     shown = frame_format.without_unnamed_index(frame_format.read(world.results.open_blob(result.output.blobs[0])))
     if output is not None:
         _write(shown, project.root / output)
@@ -67,13 +66,6 @@ def show(
         )
     elif output is None:
         typer.echo(_text(shown, rows, result))
-
-
-class _Line:
-    """What opening the store needs to know of a pipeline, without importing its code."""
-
-    def __init__(self, name: str, store: str | None) -> None:
-        self.name, self.store = name, store
 
 
 def _result(results: Results, snapshots: Snapshots, step: str, version: str | None) -> Result:

@@ -210,19 +210,23 @@ class World:
         return {"date": Item(Digest.of_struct("setting", today), "setting", shown=today.isoformat())}
 
 
-def open_world(project: Project, pipeline: PipelineIdentity) -> World:
+def open_world(project: Project, pipeline: str, store: str | None) -> World:
     """The world in which a pipeline of a project is planned.
+
+    Args:
+        pipeline: Its name.
+        store: Where it says that its results live, if it does.
 
     Raises:
         UsageError: The store can't be used.
         UnknownLayout: Another version of odibi-assets wrote it.
     """
-    results = open_results(project.store_root(pipeline.store))
+    results = open_results(project.store_root(store))
     world = World(project.root, results, project.env, FileDigests(project.local / "files.json"))
     world.current = snapshots_of(world, project, pipeline).current()
     return world
 
 
-def snapshots_of(world: World, project: Project, pipeline: PipelineIdentity) -> Snapshots:
+def snapshots_of(world: World, project: Project, pipeline: str) -> Snapshots:
     """The line of snapshots that the project's environment gives a pipeline."""
-    return Snapshots(world.results.store, project.environment, pipeline.name)
+    return Snapshots(world.results.store, project.environment, pipeline)

@@ -16,7 +16,7 @@ def reuse(plan: Plan, pipeline: PipelineIdentity, world: World, project: Project
     before = world.current
     at = world.now().isoformat(timespec="milliseconds")
     names = frozenset(pipeline.by_name)
-    snapshot = snapshots_of(world, project, pipeline).publish(plan.hits, run_id=None, at=at, keep_only=names)
+    snapshot = snapshots_of(world, project, pipeline.name).publish(plan.hits, run_id=None, at=at, keep_only=names)
     known = before.steps if before is not None else {}
     moved = {name: str(reference.version) for name, reference in plan.hits.items() if known.get(name) != reference}
     if moved:

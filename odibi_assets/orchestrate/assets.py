@@ -31,7 +31,7 @@ def pipeline_definitions(source: PipelineSource, identified: Identified | None =
     """
     loaded = identified or source.identified()
     pipeline = loaded.pipeline
-    world = open_world(source.project, loaded.identity)
+    world = open_world(source.project, pipeline.name, pipeline.store)
     assets = [
         _asset(source, loaded, pipeline.by_name[step.name], _code_version(world, step), position)
         for position, step in enumerate(loaded.identity.steps)

@@ -44,7 +44,7 @@ class PipelineRun:
 
     def __post_init__(self) -> None:
         self.identity = self.identified.identity
-        self.world: World = open_world(self.project, self.identity)
+        self.world: World = open_world(self.project, self.identity.name, self.identity.store)
         self.runs = Runs(self.world.results.store)
         for name in (*(self.selected or ()), *self.forced):
             self.check_step(name)

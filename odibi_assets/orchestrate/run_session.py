@@ -36,7 +36,7 @@ def open_session(
     overrides = overrides_of(run)
     identified = source.identified(overrides) if overrides else loaded
     identity = identified.identity
-    world = open_world(source.project, identity)
+    world = open_world(source.project, identity.name, identity.store)
     _check_place(run, world.results.store_id, source.project.environment)
     runs = Runs(world.results.store)
     root = run.root_run_id or run.run_id
@@ -59,7 +59,7 @@ def open_session(
     session = Session(
         identified=identified,
         world=world,
-        snapshots=snapshots_of(world, source.project, identity),
+        snapshots=snapshots_of(world, source.project, identity.name),
         runs=runs,
         start=start,
         executed=executed,
