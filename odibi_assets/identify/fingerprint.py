@@ -216,34 +216,36 @@ class _Walk:
             qualified, bound = self._add_reference(reference, function.__globals__, place)
             if bound is not None:
                 bindings.append((reference.name, reference.attributes, bound))
-            if qualified:
-                verdict = volatility(qualified, reference, found)
-                if verdict:
-                    self._obstruct(*verdict, place)
+            verdict = next(filter(None, (volatility(name, reference, found) for name in qualified)), None)
+            if verdict:
+                self._obstruct(*verdict, place)
         free = free_volatility(found)
         if free:
-            self._obstruct(free[0], free[1], self._place(file, free[2]))
+            kind, text, place = free[0], free[1], self._place(file, free[2])
+            if not any(known.kind == kind and known.place == place for known in self.result.obstacles):
+                self._obstruct(kind, text, place)
         self.whole_modules |= found.computes_names is not None
         self.result.computes_imports |= found.computes_imports is not None
         return bindings
 
     def _add_reference(
         self, reference: Reference, namespace: Mapping[str, Any], place: str
-    ) -> tuple[str | None, str | None]:
+    ) -> tuple[tuple[str, ...], str | None]:
         """Follow a reference as far as it goes.
 
         Returns:
-            Its fully qualified name if it leaves the project; the name of what it is bound to, values excepted.
+            Its fully qualified names, as it is used and as it was defined; the name of what it is bound to,
+            values excepted.
         """
         if reference.imported:
             target = self._imported(reference, namespace, place)
             if target is None:
-                return ".".join((reference.name, *reference.attributes)), None
+                return (".".join((reference.name, *reference.attributes)),), None
             base = reference.name
         elif reference.name in namespace:
             target, base = namespace[reference.name], reference.name
         else:
-            return None, None  # a builtin, or a name that will raise NameError
+            return (), None  # a builtin, or a name that will raise NameError
         attributes = list(reference.attributes)
         owner: types.ModuleType | None = None
         while isinstance(target, types.ModuleType) and attributes:
@@ -255,16 +257,17 @@ class _Walk:
                 if not self._is_first_party_module(target):
                     attributes.insert(0, attribute)
                     break
-                return None, None
+                return (), None
             target, base = getattr(target, attribute), attribute
         if isinstance(target, types.ModuleType):
             if reference.whole or not self._is_first_party_module(target):
                 self.add(target.__name__, target, place)
             name = ".".join((target.__name__, *attributes))
-            return name, name
+            return (name,), name
         self._add_named(base, target, owner, namespace, place)
         if owner is not None and not self._is_first_party_module(owner):
-            return self._qualified(target, attributes), f"{owner.__name__}.{base}"
+            used = f"{owner.__name__}.{base}"
+            return (".".join((used, *attributes)), *self._qualified(target, attributes)), used
         return self._qualified(target, attributes), self._named(target)
 
     def _import_submodule(self, package: types.ModuleType, name: str) -> None:
@@ -334,7 +337,7 @@ class _Walk:
         module = getattr(value, "__module__", None) or type(getattr(value, "__self__", None)).__module__
         if isinstance(module, str):
             self._add_distribution(module, name)
-        return ("builtin", getattr(value, "__qualname__", repr(value)))
+        return ("builtin", getattr(value, "__module__", None), getattr(value, "__qualname__", repr(value)))
 
     def _add_enum(self, name: str, value: enum.Enum, place: str | None) -> object:
         held = self.add(f"{name}.value", value.value, place)
@@ -371,6 +374,8 @@ class _Walk:
 
     def _add_instance(self, name: str, value: Any, place: str | None) -> object:
         wrapped = getattr(value, "__wrapped__", None) or getattr(value, "py_func", None)
+        if self._is_library_callable(value):
+            return self._add_foreign(name, value, place)
         if wrapped is not None and callable(value):
             self.add(f"{name} wrapper", type(value), place)
             return ("wraps", self.add(name, wrapped, place))
@@ -401,6 +406,18 @@ class _Walk:
             return ("instance", self.add(name, cls, place), self.add(f"{name}.__dict__", state, place))
         self._obstruct("value", f"{name} is a {cls.__module__}.{cls.__qualname__}, whose state can't be told", place)
         return ("opaque", cls.__qualname__)
+
+    def _is_library_callable(self, value: Any) -> bool:
+        """Is it a compiled function that its own library offers under its name, ``numpy.random.default_rng``?"""
+        module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
+        owner = sys.modules.get(module) if isinstance(module, str) else None
+        return (
+            callable(value)
+            and owner is not None
+            and isinstance(name, str)
+            and getattr(owner, name, None) is value
+            and not self._is_first_party_module(owner)
+        )
 
     # Effects, modules and distributions.
 
@@ -492,15 +509,14 @@ class _Walk:
         module = getattr(value, "__module__", None)
         return f"{_label(module)}.{qualname}" if isinstance(module, str) and isinstance(qualname, str) else name
 
-    def _qualified(self, target: Any, attributes: list[str]) -> str | None:
+    def _qualified(self, target: Any, attributes: list[str]) -> tuple[str, ...]:
         name = getattr(target, "__qualname__", None) or getattr(target, "__name__", None)
         module = getattr(target, "__module__", None) or type(getattr(target, "__self__", None)).__module__
         if not isinstance(name, str) or not isinstance(module, str):
-            return None
+            return ()
         module = _PUBLIC_MODULES.get(module, module)
-        return ".".join(
-            (module, name.rpartition(".")[2] if isinstance(target, types.BuiltinFunctionType) else name, *attributes)
-        )
+        own = name.rpartition(".")[2] if isinstance(target, types.BuiltinFunctionType) else name
+        return (".".join((module, own, *attributes)),)
 
     def _relative(self, path: str) -> str:
         absolute = os.path.abspath(path) if os.path.isabs(path) else path
@@ -541,6 +557,11 @@ _PUBLIC_MODULES = {
     "numpy.random._generator": "numpy.random",
     "numpy.random.mtrand": "numpy.random",
     "numpy.random.bit_generator": "numpy.random",
+    "numpy.random._pcg64": "numpy.random",
+    "pyarrow._csv": "pyarrow.csv",
+    "pyarrow._json": "pyarrow.json",
+    "pyarrow._fs": "pyarrow.fs",
+    "pyarrow.lib": "pyarrow",
     "_duckdb": "duckdb",
     "posix": "os",
     "_random": "random",

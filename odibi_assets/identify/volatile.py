@@ -24,13 +24,17 @@ _SEEDS = frozenset("random.seed numpy.random.seed".split())
 _NEUTRAL_RANDOM = frozenset("numpy.random.Generator numpy.random.BitGenerator numpy.random.mtrand".split())
 _READERS = frozenset(
     """pandas.read_parquet pandas.read_feather pandas.read_orc pandas.read_hdf pandas.read_sql pandas.read_sql_query
-    pandas.read_sql_table pandas.read_gbq pyarrow.memory_map pyarrow.OSFile pyarrow.input_stream""".split()
+    pandas.read_sql_table pandas.read_gbq pandas.HDFStore
+    pyarrow.memory_map pyarrow.OSFile pyarrow.input_stream pyarrow.MemoryMappedFile""".split()
 )
 _READER_MODULES = tuple(
     """duckdb. pyarrow.parquet. pyarrow.dataset. pyarrow.csv. pyarrow.feather. pyarrow.orc. pyarrow.json. pyarrow.fs.
     obstore. h5py.""".split()
 )
-_READING_NAMES = tuple("read_ scan_ open connect sql query execute dataset from_ File Parquet".split())
+_READING_NAMES = tuple(
+    """read_ scan_ open connect sql query execute dataset parquet_dataset from_ File Parquet Local table view module_
+    default_connection""".split()
+)
 
 
 def volatility(name: str, reference: Reference, usage: Usage) -> tuple[str, str] | None:

@@ -1,0 +1,196 @@
+"""Clocks, unseeded random, readers that no hook sees and values that can't be told are obstacles, with their line."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from child_processes import ChildProcesses
+
+IMPORTS = """\
+import datetime, os, random, secrets, socket, threading, time, uuid, logging
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from datetime import datetime as moment
+from time import time as now
+from numpy.random import default_rng
+"""
+LINE = len(IMPORTS.splitlines()) + 2
+
+
+def obstacles(root: Path) -> Any:
+    import importlib
+
+    from odibi_assets.identify import source_loader
+    from odibi_assets.identify.fingerprint import fingerprint
+
+    source_loader.install()
+    source_loader.put_on_path(root)
+    found = fingerprint(importlib.import_module("steps").step, root)
+    return [[obstacle.kind, obstacle.place] for obstacle in found.obstacles]
+
+
+def found(children: ChildProcesses, root: Path, body: str, before: str = "") -> Any:
+    (root / "steps.py").write_text(IMPORTS + before + "def step(frame):\n" + textwrap.indent(body, "    ") + "\n")
+    return children.run(obstacles, root)
+
+
+VOLATILE = {
+    "return time.time()": "clock",
+    "return now()": "clock",
+    "return time.monotonic()": "clock",
+    "return time.strftime('%Y')": "clock",
+    "return datetime.datetime.now()": "clock",
+    "return datetime.date.today()": "clock",
+    "return moment.utcnow()": "clock",
+    "return pd.Timestamp.now()": "clock",
+    "return pd.Timestamp.today()": "clock",
+    "clock = time.time; return clock()": "clock",
+    "return [time.time() for _ in range(3)]": "clock",
+    "return (lambda: time.time())()": "clock",
+    "return random.random()": "random",
+    "return random.choice([1, 2])": "random",
+    "return random.Random().random()": "random",
+    "return np.random.rand(3)": "random",
+    "return np.random.default_rng().random()": "random",
+    "return default_rng().random()": "random",
+    "return np.random.RandomState().rand()": "random",
+    "return uuid.uuid4()": "random",
+    "return os.urandom(3)": "random",
+    "return secrets.token_hex()": "random",
+    "return frame.sample(3)": "random",
+    "return pd.read_parquet('x')": "reader",
+    "return pq.read_table('x')": "reader",
+    "return pq.ParquetFile('x')": "reader",
+    "return duckdb.sql('select 1')": "reader",
+    "return duckdb.query('select 1')": "reader",
+    "return duckdb.execute('select 1')": "reader",
+    "return duckdb.read_csv('x')": "reader",
+    "from duckdb import sql; return sql('select 1')": "reader",
+    "from pyarrow import csv; return csv.read_csv('x')": "reader",
+    "import pyarrow.dataset as ds; return ds.dataset('x')": "reader",
+    "import pyarrow.feather; return pyarrow.feather.read_table('x')": "reader",
+    "import pyarrow as pa; return pa.memory_map('x')": "reader",
+    "from pyarrow import fs; return fs.LocalFileSystem()": "reader",
+    "return pd.HDFStore('x')": "reader",
+    "return pd.io.parquet.read_parquet('x')": "reader",
+    "return duckdb.connect('x')": "reader",
+    "return pd.read_sql('select 1', None)": "reader",
+}
+
+
+@pytest.mark.parametrize("body", VOLATILE, ids=list(VOLATILE))
+def test_what_answers_differently_or_reads_unseen_is_an_obstacle(
+    body: str, children: ChildProcesses, root: Path
+) -> None:
+    assert found(children, root, body) == [[VOLATILE[body], f"steps.py:{LINE}"]]
+
+
+HARMLESS = [
+    "time.sleep(0)",
+    "return datetime.datetime(2013, 1, 1)",
+    "return datetime.timedelta(1)",
+    "return datetime.datetime.strptime('2013', '%Y')",
+    "return pd.Timestamp('2013')",
+    "return random.Random(3).random()",
+    "random.seed(3); return random.random()",
+    "return np.random.default_rng(3).random()",
+    "return default_rng(seed=3).random()",
+    "np.random.seed(3); return np.random.rand(3)",
+    "return np.random.RandomState(3).rand()",
+    "return frame.sample(3, random_state=1)",
+    "return uuid.UUID(int=1)",
+    "return uuid.uuid5(uuid.NAMESPACE_DNS, 'x')",
+    "return pd.read_csv('x')",
+    "return open('x').read()",
+    "return pd.concat([frame, frame])",
+    "return np.mean(frame)",
+    "logging.getLogger(__name__).info('x')",
+    "return os.path.join('a', 'b')",
+]
+
+
+@pytest.mark.parametrize("body", HARMLESS)
+def test_what_answers_the_same_is_no_obstacle(body: str, children: ChildProcesses, root: Path) -> None:
+    assert found(children, root, body) == []
+
+
+def test_an_obstacle_in_a_helper_is_told_with_the_helpers_line(children: ChildProcesses, root: Path) -> None:
+    (root / "helpers.py").write_text(
+        "import time\n\n\ndef deep():\n    return time.time()\n\n\ndef shallow():\n    return deep()\n"
+    )
+    assert found(children, root, "import helpers\nreturn helpers.shallow()") == [["clock", "helpers.py:5"]]
+
+
+def test_an_obstacle_in_code_that_the_step_does_not_reach_is_none(children: ChildProcesses, root: Path) -> None:
+    assert found(children, root, "return 1", before="def other():\n    return time.time()\n") == []
+
+
+OPAQUE = {
+    "a socket": "THING = socket.socket()",
+    "an open file": "THING = open(__file__)",
+    "an event": "THING = threading.Event()",
+    "a generator": "THING = (x for x in [1])",
+    "an array of objects": "THING = np.array([object()])",
+    "inside a container": "THING = {'a': [1, (2, socket.socket())]}",
+    "inside an instance": "class Holder:\n    pass\nTHING = Holder()\nTHING.inner = socket.socket()",
+}
+
+
+@pytest.mark.parametrize("case", OPAQUE, ids=list(OPAQUE))
+def test_a_value_that_can_not_be_encoded_is_an_obstacle(case: str, children: ChildProcesses, root: Path) -> None:
+    before = OPAQUE[case] + "\n"
+    (kind, place), *_ = found(children, root, "return THING", before)
+    line = IMPORTS.count("\n") + [text.startswith("THING = ") for text in before.splitlines()].index(True) + 1
+    assert (kind, place) == ("value", f"steps.py:{line}")
+
+
+def test_a_value_that_can_not_be_encoded_is_told_with_the_path_to_it(children: ChildProcesses, root: Path) -> None:
+    def texts(root: Path) -> Any:
+        import importlib
+
+        from odibi_assets.identify import source_loader
+        from odibi_assets.identify.fingerprint import fingerprint
+
+        source_loader.put_on_path(root)
+        return [str(o) for o in fingerprint(importlib.import_module("steps").step, root).obstacles]
+
+    (root / "steps.py").write_text(
+        "import socket\nTHING = {'a': [1, socket.socket()]}\ndef step(f):\n    return THING\n"
+    )
+    assert children.run(texts, root) == [
+        "steps.THING['a'][1] is a socket.socket, whose state can't be told (steps.py:2)"
+    ]
+
+
+TOLD = {
+    "a logger": "THING = logging.getLogger('x')",
+    "a lock": "THING = threading.Lock()",
+    "a module": "THING = os",
+    "a sentinel": "THING = object()",
+    "an array": "THING = np.arange(3)",
+    "a scalar": "THING = np.float32(1)",
+    "a frame": "THING = pd.DataFrame({'a': [1]})",
+    "a series": "THING = pd.Series([1.5], name='x')",
+    "a timestamp": "THING = pd.Timestamp('2013-01-01', tz='UTC')",
+    "a missing value": "THING = (pd.NA, pd.NaT, np.nan)",
+    "a type": "THING = np.dtype('float32')",
+    "a nested collection": "THING = {'a': [1, {2: (3, frozenset({4}))}]}",
+    "a list that holds itself": "THING = []\nTHING.append(THING)",
+    "a memo that is empty": "THING = {}",
+}
+
+
+@pytest.mark.parametrize("case", TOLD, ids=list(TOLD))
+def test_a_value_that_can_be_told_is_no_obstacle(case: str, children: ChildProcesses, root: Path) -> None:
+    assert found(children, root, "return THING", TOLD[case] + "\n") == []
+
+
+def test_a_module_that_does_not_import_inside_a_function_is_an_obstacle(children: ChildProcesses, root: Path) -> None:
+    (root / "broken.py").write_text("raise RuntimeError('no')\n")
+    first, *_ = found(children, root, "import broken\nreturn broken.x")
+    assert first == ["value", f"steps.py:{LINE}"]
