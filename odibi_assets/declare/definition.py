@@ -27,6 +27,11 @@ NOT_BUILT_PIPELINE = frozenset(
 NOT_BUILT_STEP = frozenset(
     "command outputs expect timeout preview columns optional when rollback critical checkpoint write partitions".split()
 )
+NOT_BUILT = "a field that this version acts on (this one is not built yet)"
+NOT_BUILT_NESTED = frozenset(
+    {("retry", "on"), ("retry", "params"), ("retry", "on_timeout"), ("checkpoint", "seconds"), ("read", "url")}
+)
+NOT_BUILT_VALUES = frozenset({("engine", "spark"), ("format", "json"), ("format", "jsonl"), ("format", "excel")})
 NOT_BUILT_CHECKPOINT_MODES = frozenset({"interval", "manual"})
 
 
@@ -313,7 +318,7 @@ class _Reading:
         self, data: dict[str, Any], place: Place, fields: frozenset[str], also: Sequence[Place] = ()
     ) -> None:
         for key in [key for key in data if key in fields]:
-            self.definition.mistake((*place, key), key, "a field that this version acts on (this one is not built yet)")
+            self.definition.mistake((*place, key), key, NOT_BUILT)
             del data[key]
         for path in also:
             data.pop(str(path[0]), None)
@@ -344,7 +349,9 @@ class _Reading:
             return None
 
     def _note(self, model: type[BaseModel], detail: ErrorDetails, place: Place, where: Place) -> None:
-        if detail["type"] == "extra_forbidden":
+        if tuple(place[-2:]) in NOT_BUILT_NESTED:
+            self.definition.mistake(place, place[-1], NOT_BUILT)
+        elif detail["type"] == "extra_forbidden":
             fields = list(_model_at(model, where[:-1]).model_fields)
             self.definition.mistake(place, place[-1], f"one of {', '.join(fields)}", nearest(place[-1], fields))
         elif detail["type"] == "missing":
@@ -352,6 +359,8 @@ class _Reading:
         elif detail["type"] == "literal_error":
             expected = detail.get("ctx", {}).get("expected", "")
             choices = [choice.strip("' ") for choice in expected.replace(" or ", ",").split(",")]
+            if (place[-1], str(detail["input"])) in NOT_BUILT_VALUES:
+                expected = f"{expected} ({detail['input']} is not built yet)"
             self.definition.mistake(place, detail["input"], expected, nearest(detail["input"], choices))
         else:
             self.definition.mistake(place, detail["input"], _expectation(detail))

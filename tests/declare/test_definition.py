@@ -136,8 +136,12 @@ TABLE = {
     "checkpoint mode interval": (
         "{mode: layer}", "{mode: interval, seconds: 60}", 3, "checkpoint.mode", "interval", "not built yet", None),
     "checkpoint mode manual": ("{mode: layer}", "{mode: manual}", 3, "checkpoint.mode", "manual", "not built", None),
+    "a retry's list of errors, which is not built": (
+        "files: [config.json]", "retry: {on: [x.Y]}", 13, "steps[1].retry.on", "on", "not built yet", None),
+    "an engine that is not built": (
+        "files: [config.json]", "engine: spark", 13, "steps[1].engine", "spark", "not built yet", None),
     "a url, which is not built": ("path: data/orders.csv", "url: 'https://x'", 7, "steps[0].read.url", "url",
-                                  "one of format, path, options", None),
+                                  "not built yet", None),
     "duplicate key of the pipeline": ("params: {year: 2013}", "name: x", 2, "name", "name a second time", "once", None),
     "duplicate key of a step": (
         "after: [orders]", "layer: gold", 17, "steps[2].layer", "layer a second time", "each key once", None),
