@@ -6,6 +6,7 @@ import dagster as dg
 
 from odibi_assets.declare.mistake import DefinitionError, Mistake
 from odibi_assets.declare.project import Project
+from odibi_assets.identify import source_loader
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.pipeline_source import PipelineSource, pipelines
 from odibi_assets.orchestrate.assets import pipeline_definitions
@@ -23,11 +24,13 @@ def location_name(project: Project) -> str:
 
 
 def folder_definitions(project: Project) -> dg.Definitions:
-    """The pipelines whose YAML files lie at the root of a project.
+    """The pipelines whose YAML files lie at the root of a project, which is on the import path from here on.
 
     Raises:
         DefinitionError: With all mistakes of all of them.
     """
+    source_loader.install()
+    source_loader.put_on_path(project.root)
     mistakes: list[Mistake] = []
     found = [dg.Definitions()]
     for source, _ in pipelines(project):
