@@ -49,6 +49,8 @@ def settle(table: pa.Table, *, shared: bool) -> Frame:
     Raises:
         NotStorable: A column would not come back as it is; the message names it.
     """
+    if table.num_rows and not table.num_columns:
+        raise NotStorable(f"The result has {table.num_rows} rows and no columns, so nothing of it would come back.")
     changes: list[str] = []
     columns, fields = [], []
     for i, field in enumerate(table.schema):
@@ -103,6 +105,10 @@ def _comes_back_equal(kind: pa.DataType) -> bool:
 def _settled_column(column: pa.ChunkedArray, name: str, changes: list[str]) -> pa.ChunkedArray:
     kind = column.type
     target = _settled_type(kind)
+    if pa.types.is_dictionary(target) and not len(column):
+        if any(len(chunk.dictionary) for chunk in column.chunks):
+            changes.append(f"{name}: the categories are not kept, as there are no rows")
+        column = pa.chunked_array([], kind)
     if target == kind:
         return column
     try:
@@ -127,6 +133,8 @@ def _settled_type(kind: pa.DataType) -> pa.DataType:
         return pa.large_list(_settled_field(kind.value_field))
     if pa.types.is_struct(kind):
         return pa.struct([_settled_field(kind.field(i)) for i in range(kind.num_fields)])
+    if pa.types.is_map(kind):
+        return pa.map_(_settled_type(kind.key_type), _settled_field(kind.item_field), keys_sorted=kind.keys_sorted)
     if pa.types.is_timestamp(kind) and kind.unit == "s":
         return pa.timestamp("ms", tz=kind.tz)
     if pa.types.is_time32(kind) and kind.unit == "s":
@@ -200,7 +208,7 @@ def _pandas_metadata(table: pa.Table) -> dict[bytes, bytes] | None:
         return None
     found = json.loads(raw)
     plain_index = _is_plain_index(found["index_columns"], table.num_rows)
-    plain_names = all(
+    plain_names = len(found["column_indexes"]) == 1 and all(
         entry.get("name") is None and entry.get("pandas_type") in ("unicode", "empty")
         for entry in found["column_indexes"]
     )
