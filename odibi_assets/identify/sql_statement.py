@@ -41,10 +41,14 @@ class Statement:
 
 
 _DATES = frozenset({"current_date", "today"})
+_TIMES_WITHOUT_BRACKETS = frozenset({"current_timestamp", "current_time", "localtime", "localtimestamp"})
+_SAMPLE = ("sample", -1)  # a clause, not a function
 # Answer from settings or the session, not from the inputs.
 _SETTINGS = frozenset(
-    {"current_setting", "duckdb_settings", "getvariable", "current_schema", "current_database", "version"}
+    """current_setting duckdb_settings getvariable current_schema current_schemas current_database current_query
+    version""".split()
 )
+_NO_ANSWER = frozenset({"error"})  # volatile by declaration, but it only fails
 # age(x) counts from today, though DuckDB 2.0 declares one of its overloads consistent.
 _AGE_OF_ONE = ("age", 1)
 _ALLOWED_TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "repeat", "repeat_row"})
@@ -71,7 +75,7 @@ def parse_statement(sql: str) -> Statement:
     _walk(data["statements"][0]["node"], frozenset(), tables, functions, files)
     if files:
         raise BadStatement(f"{files[0]} reads a file or an unknown source", 1)
-    obstacles, takes_date = _judge(functions)
+    obstacles, takes_date = _judge(functions, _pure_macros())
     return Statement(_normalised(sql), frozenset(tables), takes_date, obstacles)
 
 
@@ -144,6 +148,9 @@ def _walk(
         name = node.get("function", {}).get("function_name", "").lower()
         if name not in _ALLOWED_TABLE_FUNCTIONS:
             files.append(f"{name}(…)")
+    sample = node.get("sample")
+    if isinstance(sample, dict) and "sample_size" in sample and not sample.get("repeatable"):
+        functions.add(_SAMPLE)
     if node.get("class") == "FUNCTION":
         functions.add((str(node.get("function_name", "")).lower(), len(node.get("arguments") or ())))
     if node.get("class") == "COLUMN_REF" and len(node.get("column_names", ())) == 1:
@@ -176,20 +183,25 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(item)
 
 
-def _judge(functions: set[tuple[str, int]]) -> tuple[tuple[Obstacle, ...], bool]:
+def _judge(functions: set[tuple[str, int]], pure_macros: frozenset[str]) -> tuple[tuple[Obstacle, ...], bool]:
     obstacles = []
     takes_date = False
     stability = _stability()
     for name, argument_count in sorted(functions):
-        if name in _DATES or name in {f"column {date}" for date in _DATES}:
+        if name in _DATES or name == "column current_date":
             takes_date = True
             continue
         if name.startswith("column "):
             bare = name.removeprefix("column ")
-            if not bare.startswith(("current_timestamp", "localtime", "current_time")):
+            if bare not in _TIMES_WITHOUT_BRACKETS:
                 continue
             name = bare
             obstacles.append(Obstacle("clock", f"it calls {name}, which answers differently each time"))
+            continue
+        if (name, argument_count) == _SAMPLE:
+            obstacles.append(Obstacle("random", "it takes a sample without repeatable(seed)"))
+            continue
+        if name in _NO_ANSWER:
             continue
         if name in _SETTINGS:
             obstacles.append(Obstacle("settings", f"it calls {name}(), which answers from the session"))
@@ -199,39 +211,37 @@ def _judge(functions: set[tuple[str, int]]) -> tuple[tuple[Obstacle, ...], bool]
         if (name, argument_count) == _AGE_OF_ONE or (kinds and kinds <= {"VOLATILE", "CONSISTENT_WITHIN_QUERY"}):
             kind = "random" if "random" in name or "uuid" in name else "clock"
             obstacles.append(Obstacle(kind, f"it calls {name}(), which answers differently each time"))
-        elif kinds == {"MACRO"} and name not in _pure_macros():
+        elif kinds == {"MACRO"} and name not in pure_macros:
             obstacles.append(Obstacle("macro", f"it calls {name}(), a macro whose stability is not known"))
     return tuple(obstacles), takes_date
 
 
 @functools.cache
 def _pure_macros() -> frozenset[str]:
-    """Macros whose own definition names no volatile function."""
-    pure = set()
+    """Macros that come down to functions which answer the same, be it through other macros."""
+    calls: dict[str, set[tuple[str, int]]] = {}
     for name, definition in (
         _connection()
         .execute("select function_name, macro_definition from duckdb_functions() where function_type = 'macro'")
         .fetchall()
     ):
-        try:
-            data = json.loads(
-                _connection().execute("select json_serialize_sql(?)", [f"select {definition}"]).fetchone()[0]
-            )
-        except Exception:  # noqa: S112 - what DuckDB can't serialise is not known to be pure
-            continue
-        called = {
-            str(node.get("function_name", "")).lower() for node in _nodes(data) if node.get("class") == "FUNCTION"
-        }
-        if (
-            not data.get("error")
-            and not called & _SETTINGS
-            and all("CONSISTENT" in _stability().get((other, None), _PURE) for other in called)
-        ):
-            pure.add(str(name).lower())
-    return frozenset(pure)
+        calls.setdefault(str(name).lower(), set()).update(_macro_calls(definition))
+    pure: frozenset[str] = frozenset()
+    while True:
+        found = frozenset(name for name, functions in calls.items() if _judge(functions, pure) == ((), False))
+        if found == pure:
+            return pure
+        pure = found
 
 
-_PURE = frozenset({"CONSISTENT"})
+def _macro_calls(definition: str) -> set[tuple[str, int]]:
+    functions: set[tuple[str, int]] = set()
+    try:
+        data = json.loads(_connection().execute("select json_serialize_sql(?)", [f"select {definition}"]).fetchone()[0])
+        _walk(data["statements"][0]["node"], frozenset(), set(), functions, [])
+    except Exception:  # what DuckDB can't serialise is not known to be pure
+        return {("current_setting", 1)}
+    return functions
 
 
 @functools.cache
