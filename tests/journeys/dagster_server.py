@@ -36,6 +36,7 @@ class DagsterServer:
             found.bind(("127.0.0.1", 0))
             self.port = found.getsockname()[1]
         self.log = root / "dev.log"
+        self._home = f"DAGSTER_HOME={env['DAGSTER_HOME']}".encode()
         oda = Path(sys.executable).with_name("oda")
         # SIGINT is put back: a parent that ignores it would leave a server that can't be stopped.
         self.process = subprocess.Popen(
@@ -89,9 +90,22 @@ class DagsterServer:
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(timeout=60)
+            deadline = time.monotonic() + 30
+            while (left := self._left_behind()) and time.monotonic() < deadline:
+                time.sleep(0.2)
+            assert not left, f"still running: {left}"
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+
+    def _left_behind(self) -> dict[int, str]:
+        """Processes that work in this server's Dagster home, whatever session they are in."""
+        found = {}
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if self._home in (process / "environ").read_bytes().split(b"\0"):
+                    found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")[:200]
+        return found
 
     def _finished(self, answer: dict[str, Any]) -> dict[str, Any]:
         assert answer["__typename"] == "LaunchRunSuccess", answer

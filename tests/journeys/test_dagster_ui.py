@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from project_folder import ProjectFolder, Zygote
+
+from odibi_assets.keep.results import open_results
+from odibi_assets.keep.snapshot import Snapshots
 
 from .dagster_server import DagsterServer, outcomes, versions
 from .shop import STEPS, computed, make_shop
@@ -99,9 +103,28 @@ def test_an_edited_helper_shows_as_stale_after_a_reload(served: tuple[ProjectFol
     assert stale["orders"] == "FRESH"
 
 
-def test_the_multiprocess_executor_gives_the_same_data(served: tuple[ProjectFolder, DagsterServer]) -> None:
+def test_the_multiprocess_executor_gives_the_same_data_and_publishes_by_layer(
+    served: tuple[ProjectFolder, DagsterServer], tmp_path: Path, zygote: Zygote
+) -> None:
     project, server = served
+    project.edit("pipe.yaml", "name: shop", "name: shop\ncheckpoint: {mode: layer}")
+    server.reload()
     run = server.launch("shop", config={"execution": {"config": {"multiprocess": {"max_concurrent": 2}}}})
     assert run["status"] == "SUCCESS"
-    assert outcomes(run)["big_orders"] == "computed"
+    assert computed(outcomes(run)) == {"big_orders", "named_orders", "totals", "summary"}
+    twin = twin_of(project, ProjectFolder(tmp_path / "twin", zygote)).run()
+    assert versions(run) == {step["name"]: step["version"] for step in twin["steps"]}
+    snapshots = Snapshots(open_results(project.root / ".oda").store, "default", "shop")
+    published = [snapshot for snapshot in snapshots.history() if snapshot.run_id == run["id"]]
+    moved = [
+        {name for name in after.steps if after.steps[name] != before.steps.get(name)}
+        for after, before in zip(published, [*published[1:], snapshots.get(published[-1].parent)], strict=True)
+    ]
+    assert moved == [{"totals", "summary"}, {"big_orders", "named_orders"}]
     assert computed(project.outcomes()) == set()
+
+
+def twin_of(project: ProjectFolder, twin: ProjectFolder) -> ProjectFolder:
+    """The same files, with a store and a Dagster home of its own."""
+    shutil.copytree(project.root, twin.root, ignore=shutil.ignore_patterns(".oda", "dagster_home", "*.log"))
+    return twin
