@@ -10,6 +10,9 @@ from odibi_assets.errors import DamagedObject, UnknownLayout
 
 OBJECT_VERSION = 1
 
+UNREADABLE = (DamagedObject, UnknownLayout, AttributeError, LookupError, TypeError, ValueError)
+"""What taking a stored object apart may raise if it is not what it should be; a failing store is not among them."""
+
 
 def dump(data: Mapping[str, Any]) -> bytes:
     """Bytes that are the same for the same value, with the version in front.
@@ -29,7 +32,7 @@ def load(data: bytes, name: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedObject(f"The stored object {name!r} is not JSON ({error}): it is damaged.") from error
     if not isinstance(found, dict):
         raise DamagedObject(f"The stored object {name!r} is no JSON object: it is damaged.")

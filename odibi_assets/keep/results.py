@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from odibi_assets.errors import DamagedObject, OdibiAssetsError, StoreError, UnknownLayout, UsageError
+from odibi_assets.errors import DamagedObject, StoreError, UnknownLayout, UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.folder_store import FolderStore
@@ -150,9 +150,10 @@ class Results:
                 self._set_aside(name)
                 yield f"{name}: the bytes do not hash to the name; moved aside, its step will run again"
         for name in self.store.list("results"):
+            data = self.store.get(name)
             try:
-                result = Result.from_json(canonical_json.load(self.store.get(name) or b"", name))
-            except (OdibiAssetsError, KeyError, ValueError, TypeError) as error:
+                result = Result.from_json(canonical_json.load(data or b"", name))
+            except canonical_json.UNREADABLE as error:
                 yield f"{name}: {error}; counts as a miss"
                 continue
             if result.key.digest().hex != name.split("/")[2]:
@@ -167,7 +168,7 @@ class Results:
             return None
         try:
             result = Result.from_json(canonical_json.load(data, name))
-        except (OdibiAssetsError, KeyError, ValueError, TypeError) as error:
+        except canonical_json.UNREADABLE as error:
             _log.warning("Stored result %s can't be read and counts as a miss: %s", name, error)
             return None
         return result if result.key.digest() == key and result.generation == generation else None

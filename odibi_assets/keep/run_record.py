@@ -8,16 +8,16 @@ by the first of them.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from odibi_assets.errors import DamagedObject
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.process import may_be_alive
 from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.store import Store
 
+Record = TypeVar("Record")
 FINISHED = frozenset({"computed", "cached"})
 
 
@@ -96,6 +96,10 @@ class RunEnd:
     seconds: float
     snapshot: str | None = None
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunEnd:
+        return cls(data["status"], data["seconds"], data["snapshot"])
+
 
 @dataclass(frozen=True)
 class Run:
@@ -143,8 +147,7 @@ class Runs:
         return self.start(start.root_run_id, start.run_id) or start
 
     def start(self, root_run_id: str, run_id: str) -> RunStart | None:
-        data = self._load(f"{_folder(root_run_id, run_id)}/start")
-        return RunStart.from_json(data) if data is not None else None
+        return self._load(f"{_folder(root_run_id, run_id)}/start", RunStart.from_json)
 
     def note(self, root_run_id: str, run_id: str, record: StepRecord) -> None:
         """Record what became of a step; a later attempt takes the place of an earlier one."""
@@ -154,8 +157,7 @@ class Runs:
         self.store.put(f"{_folder(root_run_id, run_id)}/end", canonical_json.dump(asdict(end)))
 
     def record(self, root_run_id: str, run_id: str, step: str) -> StepRecord | None:
-        data = self._load(f"{_folder(root_run_id, run_id)}/steps/{step}")
-        return StepRecord.from_json(data) if data is not None else None
+        return self._load(f"{_folder(root_run_id, run_id)}/steps/{step}", StepRecord.from_json)
 
     def get(self, root_run_id: str, run_id: str) -> Run | None:
         """Everything recorded of a run; None if there is nothing."""
@@ -164,12 +166,10 @@ class Runs:
             return None
         records = {}
         for name in self.store.list(f"{_folder(root_run_id, run_id)}/steps"):
-            data = self._load(name)
-            if data is not None:
-                record = StepRecord.from_json(data)
+            record = self._load(name, StepRecord.from_json)
+            if record is not None:
                 records[record.step] = record
-        end = self._load(f"{_folder(root_run_id, run_id)}/end")
-        return Run(start, records, RunEnd(end["status"], end["seconds"], end["snapshot"]) if end else None)
+        return Run(start, records, self._load(f"{_folder(root_run_id, run_id)}/end", RunEnd.from_json))
 
     def find(self, run_id: str) -> Run | None:
         """The run with an id, or with a unique beginning of one."""
@@ -202,12 +202,13 @@ class Runs:
             if parts[-1] == "start" and len(parts) == 4:
                 yield parts[1], parts[2]
 
-    def _load(self, name: str) -> dict[str, Any] | None:
+    def _load(self, name: str, parse: Callable[[dict[str, Any]], Record]) -> Record | None:
+        """What a record says; an unreadable one counts as none."""
         data = self.store.get(name)
         if data is None:
             return None
-        with contextlib.suppress(DamagedObject):
-            return canonical_json.load(data, name)
+        with contextlib.suppress(*canonical_json.UNREADABLE):
+            return parse(canonical_json.load(data, name))
         return None
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from odibi_assets.errors import DamagedObject, OdibiAssetsError, StoreError
+from odibi_assets.errors import DamagedObject, StoreError, UnknownLayout
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.result import ResultReference
@@ -113,7 +113,9 @@ class Snapshots:
             return None, None
         try:
             return head, self.get(Digest.parse(canonical_json.load(head, self.head_name)["snapshot"]))
-        except (OdibiAssetsError, KeyError, ValueError, TypeError) as error:
+        except UnknownLayout:
+            raise  # It is sound, and another version's: what that published must not be overwritten.
+        except canonical_json.UNREADABLE as error:
             _log.warning(
                 "The head of %s is damaged (%s); using the newest snapshot that can be read.", self.pipeline, error
             )
@@ -127,7 +129,7 @@ class Snapshots:
                 if data.get("environment") != self.environment:
                     continue
                 found = self.get(Digest(name.rpartition("/")[2]))
-            except (OdibiAssetsError, KeyError, ValueError, TypeError):
+            except canonical_json.UNREADABLE:
                 continue
             if newest is None or found.sequence > newest.sequence:
                 newest = found

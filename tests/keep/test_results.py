@@ -1,144 +1,410 @@
-"""Results: created once, found by key, verified when read, computed again when lost."""
+"""Results: the first of a key wins, what is damaged is a miss, and nothing is guessed (truth.md 3.5, 6)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kept import AT, key, load, store, table, verified
 
-from odibi_assets.errors import DamagedObject, UnknownLayout, UsageError
-from odibi_assets.execute.commit import Computed, commit
+from odibi_assets.errors import DamagedObject, UnknownLayout
 from odibi_assets.identify.digest import Digest
-from odibi_assets.identify.item import Item
-from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import Observation
-from odibi_assets.keep.formats.frame import read, settle
+from odibi_assets.keep.folder_store import FolderStore
+from odibi_assets.keep.result import Blob, Output, Result
 from odibi_assets.keep.results import Results, open_results
 
-KEY = Key("step", params={"limit": Item(Digest.of_struct("param", 1), "param", shown="1")})
-
-
-def computed(*values: int, **changes: object) -> Computed:
-    frame = settle(pa.table({"a": list(values)}), shared=False)
-    made = Computed("pipe", KEY, frame, "2026-01-01T00:00:00+00:00", "run", 0.1, "no result yet")
-    return replace(made, **changes)  # type: ignore[arg-type]
+KEY = key()
+FIRST, SECOND = table(1, 2, 3), table(4, 5)
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Results:
-    return open_results(tmp_path / "store")
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "store"
 
 
-def blob_path(results: Results) -> Path:
-    (path,) = (path for path in Path(results.store.name, "blobs").rglob("*") if path.is_file())
-    return path
+@pytest.fixture
+def results(root: Path) -> Results:
+    return open_results(root)
 
 
-def test_a_committed_result_is_found_by_its_key_and_reads_as_it_was(results: Results) -> None:
-    commit(computed(1, 2), results)
-    (found,) = results.candidates(KEY.digest())
-    assert found.key == KEY
-    assert found.output.row_count == 2
-    assert read(results.open_blob(found.output.blobs[0])).to_pydict() == {"a": [1, 2]}
+def blob_path(root: Path, result: Result) -> Path:
+    digest = result.output.blobs[0].digest.hex
+    return root / "blobs" / digest[:2] / digest
 
 
-def test_the_first_result_of_a_key_wins(results: Results) -> None:
-    first = commit(computed(1), results)
-    second = commit(computed(2), results)
+def record_path(root: Path, result: Result) -> Path:
+    digest = result.key.digest().hex
+    return root / "results" / digest[:2] / digest / str(result.generation)
+
+
+def candidates(results: Results) -> list[Result]:
+    return list(results.candidates(KEY.digest()))
+
+
+def flip(path: Path) -> None:
+    """Change one byte in the middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+# The store.
+
+
+def test_a_store_keeps_its_id_and_salt(root: Path) -> None:
+    first, second = open_results(root), open_results(root)
+    assert (first.store_id, first.salt) == (second.store_id, second.salt)
+    assert len(first.salt) == 32
+
+
+def test_stores_have_ids_and_salts_of_their_own(tmp_path: Path) -> None:
+    first, second = open_results(tmp_path / "1"), open_results(tmp_path / "2")
+    assert first.store_id != second.store_id
+    assert first.salt != second.salt
+
+
+def test_whoever_opens_a_new_store_at_the_same_time_gets_one_salt(root: Path) -> None:
+    start = threading.Barrier(16)
+
+    def open_together(_: int) -> bytes:
+        start.wait()
+        return open_results(root).salt
+
+    with ThreadPoolExecutor(16) as pool:
+        assert len(set(pool.map(open_together, range(16)))) == 1
+
+
+@pytest.mark.parametrize("change", [{"layout": 2}, {"layout": None}, {"v": 2}, {"v": "1"}])
+def test_an_unknown_layout_is_refused(root: Path, results: Results, change: dict[str, object]) -> None:
+    path = root / "format.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    before = path.read_bytes()
+    with pytest.raises(UnknownLayout, match="version|layout"):
+        open_results(root)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff"])
+def test_a_damaged_format_is_refused_and_not_made_anew(root: Path, results: Results, data: bytes) -> None:
+    (root / "format.json").write_bytes(data)
+    with pytest.raises(DamagedObject, match=r"format\.json"):
+        open_results(root)
+    assert (root / "format.json").read_bytes() == data
+
+
+# Committing.
+
+
+def test_a_committed_result_is_found_by_its_key_and_holds_its_data(results: Results) -> None:
+    result = store(results, KEY, FIRST)
+    assert candidates(results) == [result]
+    assert results.get(result.reference) == result
+    assert verified(results, result.reference) == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert list(results.candidates(key("other").digest())) == []
+
+
+def test_the_first_result_of_a_key_wins_and_who_comes_second_adopts_it(results: Results) -> None:
+    first = store(results, KEY, FIRST)
+    second = store(results, KEY, SECOND, run_id="run-2")
     assert second == first
     assert results.generations(KEY.digest()) == [1]
 
 
-def test_a_result_that_replaces_another_is_a_generation_marked_nondeterministic(results: Results) -> None:
-    commit(computed(1), results)
-    second = commit(computed(2, replaces=True), results)
+def test_of_threads_that_commit_different_data_under_one_key_one_wins_and_all_adopt_it(results: Results) -> None:
+    start = threading.Barrier(8)
+
+    def commit(i: int) -> Result:
+        start.wait()
+        return store(results, KEY, table(i, i))
+
+    for _ in range(5):
+        with ThreadPoolExecutor(8) as pool:
+            adopted = list(pool.map(commit, range(8)))
+        assert all(result == adopted[0] for result in adopted)
+        assert candidates(results) == [adopted[0]]
+        assert not adopted[0].nondeterministic
+
+
+def test_an_equal_result_is_adopted_even_where_a_new_one_was_asked_for(results: Results) -> None:
+    first = store(results, KEY, FIRST)
+    assert store(results, KEY, FIRST, replaces=True, run_id="run-2") == first
+    assert results.generations(KEY.digest()) == [1]
+
+
+def test_a_forced_result_that_differs_is_a_new_generation_marked_nondeterministic(results: Results) -> None:
+    first = store(results, KEY, FIRST)
+    second = store(results, KEY, SECOND, replaces=True)
+    assert not first.nondeterministic
     assert (second.generation, second.nondeterministic) == (2, True)
-    assert [found.generation for found in results.candidates(KEY.digest())] == [2, 1]
+    assert candidates(results) == [second, first]
+    assert candidates(Results(results.store)) == [second, first]
 
 
-def test_an_equal_result_is_adopted_even_when_it_should_replace(results: Results) -> None:
-    first = commit(computed(1), results)
-    assert commit(computed(1, replaces=True), results) == first
-
-
-def test_another_trace_explains_another_version(results: Results) -> None:
-    commit(computed(1, trace=(Observation("file", "x", "b3:1"),)), results)
-    second = commit(computed(2, trace=(Observation("file", "x", "b3:2"),), replaces=True), results)
+@pytest.mark.parametrize(
+    "explanation",
+    [
+        pytest.param({"trace": (Observation("file", "a.json", "other"),)}, id="it read something else"),
+        pytest.param({"obstacles": (("clock", "it reads the clock"),)}, id="it did what makes it non-reusable"),
+    ],
+)
+def test_another_result_of_a_key_that_is_explained_is_not_nondeterministic(
+    results: Results, explanation: dict[str, Any]
+) -> None:
+    store(results, KEY, FIRST)
+    second = store(results, KEY, SECOND, replaces=True, **explanation)
     assert (second.generation, second.nondeterministic) == (2, False)
 
 
-def test_a_revoked_result_is_never_chosen_again(results: Results) -> None:
-    first = commit(computed(1), results)
-    results.revoke(KEY.digest(), first.generation)
-    assert list(results.candidates(KEY.digest())) == []
-    assert commit(computed(1), results).generation == 2
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"trace": (Observation("file", "a.json", "other"),)}, id="trace"),
+        pytest.param({"expires_at": "2013-02-01T00:00:00+00:00"}, id="expiry"),
+    ],
+)
+def test_equal_data_that_hold_in_another_world_or_for_longer_are_a_new_generation(
+    results: Results, change: dict[str, Any]
+) -> None:
+    store(results, KEY, FIRST)
+    second = store(results, KEY, FIRST, replaces=True, **change)
+    assert (second.generation, second.nondeterministic) == (2, False)
 
 
-def test_a_damaged_blob_is_moved_aside_and_told(results: Results) -> None:
-    result = commit(computed(1), results)
-    path = blob_path(results)
-    path.chmod(0o644)
-    path.write_bytes(b"x" * path.stat().st_size)
-    assert results.is_whole(result)
-    with pytest.raises(DamagedObject, match="moved aside"):
-        results.open_blob(result.output.blobs[0])
-    assert not results.is_whole(result)
-    assert commit(computed(1), results).output.version == result.output.version
-    assert read(results.open_blob(result.output.blobs[0])).to_pydict() == {"a": [1]}
+def test_generations_are_counted_as_numbers(results: Results) -> None:
+    for i in range(12):
+        store(results, KEY, table(i), replaces=True)
+    assert [result.generation for result in candidates(results)] == list(range(12, 0, -1))
 
 
-@pytest.mark.parametrize("damage", ["gone", "short"])
-def test_a_blob_that_is_gone_or_short_makes_its_result_incomplete(results: Results, damage: str) -> None:
-    result = commit(computed(1), results)
-    path = blob_path(results)
-    path.chmod(0o644)
-    path.unlink() if damage == "gone" else path.write_bytes(path.read_bytes()[:-1])
-    assert not results.is_whole(result)
-    assert len(list(results.damage())) >= 1
+def test_a_revoked_generation_is_no_candidate_and_never_comes_back(results: Results) -> None:
+    first = store(results, KEY, FIRST)
+    second = store(results, KEY, SECOND, replaces=True)
+    results.revoke(KEY.digest(), 2)
+    assert results.is_revoked(KEY.digest(), 2)
+    assert candidates(results) == [first]
+    results.revoke(KEY.digest(), 1)
+    assert candidates(results) == []
+    third = store(results, KEY, SECOND)
+    assert third.generation == 3
+    assert third.output == second.output
+    assert candidates(results) == [third]
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"v":1}', b'{"v":99}'])
-def test_an_unreadable_record_is_a_miss(results: Results, text: bytes) -> None:
-    commit(computed(1), results)
-    results.store.put(f"results/{KEY.digest().hex[:2]}/{KEY.digest().hex}/1", text)
-    assert list(results.candidates(KEY.digest())) == []
-    assert commit(computed(1), results).generation == 2
+def test_results_with_equal_data_share_one_blob(root: Path, results: Results) -> None:
+    first, second = store(results, KEY, FIRST), store(results, key("other"), FIRST)
+    assert first.output == second.output
+    assert len(list((root / "blobs").rglob("*/*"))) == 1
 
 
-def test_a_record_under_another_key_is_a_miss(results: Results) -> None:
-    commit(computed(1), results)
-    other = replace(KEY, step="other").digest()
-    data = results.store.get(f"results/{KEY.digest().hex[:2]}/{KEY.digest().hex}/1")
-    assert data is not None
-    results.store.put(f"results/{other.hex[:2]}/{other.hex}/1", data)
-    assert list(results.candidates(other)) == []
-    assert any("another key" in sentence for sentence in results.damage())
+def test_nothing_temporary_is_left_by_a_commit(root: Path, results: Results) -> None:
+    store(results, KEY, FIRST)
+    store(results, KEY, FIRST)
+    assert list((root / "tmp").iterdir()) == []
 
 
-def test_equal_frames_of_two_keys_share_one_blob(results: Results) -> None:
-    commit(computed(1), results)
-    commit(computed(1, key=replace(KEY, step="other")), results)
-    assert blob_path(results).is_file()
-    assert len(list(results.all())) == 2
+# Damage.
 
 
-def test_a_store_of_another_layout_is_refused(results: Results) -> None:
-    data = results.store.get("format.json")
-    assert data is not None
-    results.store.put("format.json", data.replace(b'"layout":1', b'"layout":2'))
-    with pytest.raises(UnknownLayout, match="layout 2"):
-        Results(results.store)
+def test_a_result_whose_blob_is_missing_is_not_whole_and_is_repaired_by_computing_again(
+    root: Path, results: Results
+) -> None:
+    first = store(results, KEY, FIRST)
+    blob_path(root, first).unlink()
+    assert not results.is_whole(first)
+    with pytest.raises(DamagedObject, match="missing"):
+        load(results, first)
+    again = store(results, KEY, FIRST, replaces=True)
+    assert verified(results, again.reference) == [{"n": 1}, {"n": 2}, {"n": 3}]
 
 
-def test_a_store_keeps_its_id_and_salt(results: Results) -> None:
-    again = Results(results.store)
-    assert (again.store_id, again.salt) == (results.store_id, results.salt)
-    assert len(results.salt) == 32
+@pytest.mark.parametrize("replaces", [True, False])
+def test_a_result_whose_blob_is_missing_does_not_win_over_new_data(
+    root: Path, results: Results, replaces: bool
+) -> None:
+    blob_path(root, store(results, KEY, FIRST)).unlink()
+    second = store(results, KEY, SECOND, replaces=replaces)
+    assert (second.generation, second.nondeterministic) == (2, True)
+    assert verified(results, second.reference) == [{"n": 4}, {"n": 5}]
 
 
-def test_a_file_is_no_store(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="is a file"):
-        open_results(tmp_path / "file")
+@pytest.mark.parametrize("cut_to", [0, 1, -1])
+def test_a_blob_that_is_cut_short_is_not_whole_and_the_next_commit_replaces_it(
+    root: Path, results: Results, cut_to: int
+) -> None:
+    first = store(results, KEY, FIRST)
+    path = blob_path(root, first)
+    path.write_bytes(path.read_bytes()[:cut_to])
+    assert not results.is_whole(first)
+    again = store(results, KEY, FIRST)
+    assert verified(results, again.reference) == [{"n": 1}, {"n": 2}, {"n": 3}]
+
+
+def test_a_blob_with_other_bytes_is_never_handed_out_and_is_moved_aside(root: Path, results: Results) -> None:
+    first = store(results, KEY, FIRST)
+    path = blob_path(root, first)
+    flip(path)
+    damaged = path.read_bytes()
+    with pytest.raises(DamagedObject, match=r"damaged.*moved aside"):
+        load(results, first)
+    assert not path.exists()
+    assert [aside.read_bytes() for aside in (root / "tmp").glob("*.damaged")] == [damaged]
+    assert not results.is_whole(first)
+    again = store(results, KEY, FIRST)
+    assert verified(results, again.reference) == [{"n": 1}, {"n": 2}, {"n": 3}]
+
+
+def test_a_result_without_its_record_is_a_miss(root: Path, results: Results) -> None:
+    first = store(results, KEY, FIRST)
+    record_path(root, first).unlink()
+    assert candidates(results) == []
+    assert results.get(first.reference) is None
+    assert store(results, KEY, FIRST).generation == 1
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"null", b"[1]", b"{}", b'{"v":1}', b'{"v":2}', b"\xff\xfe", b"[" * 100_000], ids=range(9)
+)
+def test_an_unreadable_record_is_a_miss_and_the_next_generation_counts(
+    root: Path, results: Results, data: bytes
+) -> None:
+    first = store(results, KEY, FIRST)
+    record_path(root, first).write_bytes(data)
+    assert candidates(results) == []
+    assert results.get(first.reference) is None
+    assert list(results.all()) == []
+    second = store(results, KEY, SECOND)
+    assert (second.generation, second.nondeterministic) == (2, False)
+    assert candidates(results) == [second]
+
+
+def test_a_record_that_stands_under_another_name_is_a_miss(root: Path, results: Results) -> None:
+    mine, other = store(results, KEY, FIRST), store(results, key("other"), SECOND)
+    record_path(root, other).write_bytes(record_path(root, mine).read_bytes())
+    assert list(results.candidates(other.key.digest())) == []
+    later = record_path(root, mine).with_name("7")
+    later.write_bytes(record_path(root, mine).read_bytes())
+    assert candidates(results) == [mine]
+
+
+def test_what_lies_beside_generations_is_no_generation(root: Path, results: Results) -> None:
+    first = store(results, KEY, FIRST)
+    record_path(root, first).with_name("1.bak").write_bytes(b"")
+    assert results.generations(KEY.digest()) == [1]
+    assert [result.generation for result in results.all()] == [1]
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.text(max_size=3)
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner)
+)
+
+
+@st.composite
+def edits(draw: st.DrawFn, document: Any) -> Any:
+    """The document with one value somewhere inside replaced or removed."""
+    document = copy.deepcopy(document)
+    inside = document
+    while True:
+        spots = list(inside) if isinstance(inside, dict) else list(range(len(inside)))
+        spot = draw(st.sampled_from(spots))
+        value = inside[spot]
+        if isinstance(value, (dict, list)) and value and draw(st.integers(0, 3)):
+            inside = value
+            continue
+        if draw(st.booleans()):
+            del inside[spot]
+        else:
+            inside[spot] = draw(ANYTHING)
+        return document
+
+
+FULL = Result(
+    pipeline="flights",
+    key=key(limit=3),
+    outputs={
+        "result": Output(
+            Digest.of_bytes(b"v"), "parquet", (Blob(Digest.of_bytes(b"b"), 7),), 3, 24, {"n": "int64"},
+            {"n": Digest.of_bytes(b"n")}, ("n: int8 became int64",),
+        )
+    },
+    produced_at=AT, run_id="run-1", seconds=0.5, reason="why", generation=1,
+    trace=(Observation("file", "a.json", "state"), Observation("missing", "b.json", None)),
+    obstacles=(("clock", "it reads the clock"),), nondeterministic=True, expires_at=AT,
+)  # fmt: skip
+
+
+def test_a_record_gives_back_everything(results: Results) -> None:
+    assert Result.from_json(json.loads(json.dumps(FULL.to_json()))) == FULL
+    committed = results.commit(FULL)
+    assert results.get(committed.reference) == committed
+    assert committed.with_generation(1, nondeterministic=True) == FULL
+
+
+@settings(max_examples=300, deadline=None)
+@given(edited=edits({**FULL.to_json(), "v": 1}))
+def test_no_damage_to_a_record_is_more_than_a_miss(tmp_path_factory: pytest.TempPathFactory, edited: Any) -> None:
+    root = tmp_path_factory.mktemp("store")
+    results = open_results(root)
+    committed = results.commit(FULL)
+    record_path(root, committed).write_text(json.dumps(edited))
+    for found in (*results.candidates(FULL.key.digest()), *results.all()):
+        results.is_whole(found)
+        assert found.key.digest() == FULL.key.digest()
+    list(results.damage())
+    assert store(results, FULL.key, FIRST, replaces=True).generation in (1, 2)
+
+
+# Checking everything.
+
+
+def test_a_sound_store_has_no_damage(results: Results) -> None:
+    store(results, KEY, FIRST)
+    store(results, key("other"), SECOND)
+    assert list(results.damage()) == []
+
+
+def test_each_kind_of_damage_is_found_and_named(root: Path, results: Results) -> None:
+    stored = {
+        name: store(results, key(name), table(name))
+        for name in ("good", "flipped", "missing", "cut", "record", "moved")
+    }
+    flip(blob_path(root, stored["flipped"]))
+    blob_path(root, stored["missing"]).unlink()
+    blob_path(root, stored["cut"]).write_bytes(b"")
+    record_path(root, stored["record"]).write_bytes(b"{")
+    record_path(root, stored["moved"]).write_bytes(record_path(root, stored["good"]).read_bytes())
+    found = list(results.damage())
+
+    def sentences(name: str, part: str) -> list[str]:
+        digest = (stored[name].output.blobs[0].digest if part == "blobs" else stored[name].key.digest()).hex
+        return [sentence for sentence in found if digest in sentence]
+
+    assert ["do not hash" in sentence for sentence in sentences("flipped", "blobs")] == [True]
+    assert ["do not hash" in sentence for sentence in sentences("cut", "blobs")] == [True]
+    assert ["'missing' is missing" in sentence for sentence in sentences("missing", "results")] == [True]
+    assert ["'flipped' is missing" in sentence for sentence in sentences("flipped", "results")] == [True]
+    assert ["not JSON" in sentence for sentence in sentences("record", "results")] == [True]
+    assert ["another key" in sentence for sentence in sentences("moved", "results")] == [True]
+    assert sentences("good", "results") == sentences("good", "blobs") == []
+    assert verified(results, stored["good"].reference) == [{"n": "good"}]
+    assert not blob_path(root, stored["flipped"]).exists()
+
+
+def test_what_was_found_damaged_once_is_missing_from_then_on(root: Path, results: Results) -> None:
+    flip(blob_path(root, store(results, KEY, FIRST)))
+    assert len(list(results.damage())) == 2
+    assert [("is missing" in sentence) for sentence in results.damage()] == [True]
+    store(results, KEY, FIRST)
+    assert list(results.damage()) == []
+
+
+def test_a_store_can_be_any_backend(root: Path) -> None:
+    assert Results(FolderStore(root)).store_id == open_results(root).store_id
