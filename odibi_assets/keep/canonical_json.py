@@ -20,7 +20,8 @@ def dump(data: Mapping[str, Any]) -> bytes:
     >>> dump({"b": 1, "a": None})
     b'{"a":null,"b":1,"v":1}'
     """
-    return json.dumps({**data, "v": OBJECT_VERSION}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps({**data, "v": OBJECT_VERSION}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")  # A file's name need not be UTF-8.
 
 
 def load(data: bytes, name: str) -> dict[str, Any]:

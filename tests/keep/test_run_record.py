@@ -123,3 +123,56 @@ def test_a_process_that_ended_or_whose_id_is_anothers_now_is_not_alive() -> None
     assert not may_be_alive(f"{host}/{own}/1")
     assert not may_be_alive(f"elsewhere/{own}/{started}")
     assert not may_be_alive("")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b'{"v":1}', b'{"v":2}', b'{"v":1,"steps":7,"hits":[]}'], ids=range(6)
+)
+@pytest.mark.parametrize("name", ["start", "end", "steps/a"])
+def test_any_damage_to_a_record_leaves_the_others_readable(runs: Runs, tmp_path: Path, name: str, data: bytes) -> None:
+    for run_id in ("root", "second"):
+        runs.begin(start(run_id))
+        runs.note("root", run_id, StepRecord("a", "computed", 1.0, 1, reference=HIT))
+        runs.note("root", run_id, StepRecord("b", "computed", 1.0, 1, reference=HIT))
+        runs.finish("root", run_id, RunEnd("success", 1.0))
+    (tmp_path / "runs" / "root" / "root" / name).write_bytes(data)
+    damaged, sound = runs.get("root", "root"), runs.get("root", "second")
+    assert sound is not None
+    assert (sound.status, set(sound.records)) == ("success", {"a", "b"})
+    assert "second" in {run.start.run_id for run in runs.of_pipeline("pipe", "default")}
+    if name == "start":
+        assert damaged is None
+    else:
+        assert damaged is not None
+        assert set(damaged.records) == ({"b"} if name == "steps/a" else {"a", "b"})
+        assert (damaged.end is None) == (name == "end")
+
+
+def test_a_record_gives_back_everything(runs: Runs) -> None:
+    begun = runs.begin(start("root", "parent", hits={"a": HIT}, overrides={"b.limit": 3}))
+    assert runs.start("root", "root") == begun == start("root", "parent", hits={"a": HIT}, overrides={"b.limit": 3})
+    for record in (
+        StepRecord("a", "computed", 1.5, 2, "no result yet", reference=HIT),
+        StepRecord("b", "failed", 0.1, 3, error="ValueError: ü"),
+    ):
+        runs.note("root", "root", record)
+        assert runs.record("root", "root", record.step) == record
+    runs.finish("root", "root", RunEnd("failed", 2.0, "b3:x"))
+    run = runs.get("root", "root")
+    assert run is not None
+    assert run.end == RunEnd("failed", 2.0, "b3:x")
+    assert run.finished == {"a": HIT}
+
+
+def test_a_chain_that_leads_in_a_circle_ends(runs: Runs) -> None:
+    runs.begin(start("one", "two"))
+    runs.begin(start("two", "one"))
+    assert [run.start.run_id for run in runs.chain("root", "one")] == ["one", "two"]
+
+
+def test_a_run_with_the_whole_id_is_found_though_another_begins_with_it(runs: Runs) -> None:
+    runs.begin(start("ab"))
+    runs.begin(start("abc"))
+    found = runs.find("ab")
+    assert found is not None
+    assert found.start.run_id == "ab"
