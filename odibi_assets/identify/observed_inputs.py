@@ -8,12 +8,14 @@ are the models). It is a safety net beside declared inputs, not a proof: native 
 from __future__ import annotations
 
 import contextlib
+import linecache
 import os
 import stat as stat_module
 import sys
 import sysconfig
 import tempfile
 import threading
+import tokenize
 import types
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
@@ -23,7 +25,7 @@ from typing import Any, Literal
 
 from odibi_assets.identify.digest import Digest, keyed_digest
 
-Kind = Literal["file", "folder", "missing", "variable"]
+Kind = Literal["file", "folder", "present", "missing", "variable"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Observation:
 
     Attributes:
         name: A path, relative to the project root where it lies below it, or a variable's name.
-        state: Digest of the content, the listing or (salted) the value; None for what was not there.
+        state: Digest of the content, the listing or (salted) the value; what it is and how large for what was only
+            looked for; None for what was not there.
     """
 
     kind: Kind
@@ -57,6 +60,7 @@ class Observation:
         return {
             "file": f"{self.name}, which the step opens, changed",
             "folder": f"the listing of {self.name}, which the step reads, changed",
+            "present": f"{self.name}, which the step looks for, is no longer what it was",
             "missing": f"{self.name}, which the step looks for, exists now",
             "variable": f"the environment variable {self.name}, which the step reads, changed",
         }[self.kind]
@@ -75,9 +79,15 @@ def path_state(kind: Kind, path: Path) -> str | None:
                 return str(Digest.of_file(path)) if path.is_file() else "not a file"
             if kind == "folder":
                 return str(Digest.of_struct("listing", sorted(os.listdir(path))))
+            if kind == "present":
+                return _presence(os.lstat(path) if path.is_symlink() and not path.exists() else os.stat(path))
             return None if not os.path.lexists(path) else "exists"
         except OSError as error:
             return f"unreadable: {error.strerror}"
+
+
+def _presence(found: os.stat_result) -> str:
+    return f"a file of {found.st_size} bytes" if stat_module.S_ISREG(found.st_mode) else "a folder or device"
 
 
 @dataclass
@@ -94,6 +104,7 @@ class Recorder:
     opened: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
     listed: dict[str, str | None] = field(default_factory=dict)
     sought: set[str] = field(default_factory=set)
+    present: dict[str, str | None] = field(default_factory=dict)
     variables: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
@@ -124,15 +135,19 @@ class Recorder:
             flags & (os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC)
         )
         if writes:
-            self._written(text)
+            self._written(text, kept=isinstance(flags, int) and bool(flags & os.O_RDWR) and not flags & os.O_TRUNC)
         elif text not in self.written:
             self._read(text)
 
     def look(self, path: object) -> None:
         """Something asked whether a path exists, or for its size or time."""
         text = self.path(path)
-        if text is not None and text not in self.written and text not in self.opened and not os.path.lexists(text):
+        if text is None or text in self.written or text in self.opened or text in self.present:
+            return
+        if not os.path.lexists(text):
             self.sought.add(text)
+        elif text not in self.sought and not f"{self.root}{os.sep}".startswith(text.rstrip(os.sep) + os.sep):
+            self.present[text] = path_state("present", Path(text))
 
     def list(self, path: object) -> None:
         text = self.path("." if path is None else path)
@@ -148,10 +163,25 @@ class Recorder:
         elif not stat_module.S_ISDIR(signature[0]):
             self.opened[text] = signature
 
-    def _written(self, text: str) -> None:
-        if text in self.opened:
+    def _written(self, text: str, *, kept: bool = False) -> None:
+        """A file is written; ``kept``: opened for reading as well, with what is in it."""
+        if text not in self.written and (text in self.opened or (kept and os.path.exists(text))):
             self.obstacles.setdefault("write", f"it reads {self._shown(text)} and then writes it")
         self.written.add(text)
+
+    def write(self, path: object) -> None:
+        """A file gets its content without being opened here."""
+        text = self.path(path)
+        if text is not None:
+            self._written(text)
+
+    def move(self, source: object, target: object) -> None:
+        """A rename takes what was there before from its place, so only the step's own files may move."""
+        old, new = self.path(source), self.path(target)
+        if old is not None and old not in self.written:
+            self.obstacles.setdefault("write", f"it moves {self._shown(old)}")
+        if new is not None:
+            self._written(new)
 
     def _shown(self, text: str) -> str:
         path = Path(text)
@@ -166,7 +196,10 @@ class Recorder:
             found.append(Observation("file", self._shown(text), path_state("file", Path(text))))
         for text, state in sorted(self.listed.items()):
             found.append(Observation("folder", self._shown(text), state))
-        for text in sorted(self.sought - self.written - set(self.opened)):
+        for text, state in sorted(self.present.items()):
+            if text not in self.opened and text not in self.listed and text not in self.written:
+                found.append(Observation("present", self._shown(text), state))
+        for text in sorted(self.sought - self.written - self.made - set(self.opened)):
             found.append(Observation("missing", self._shown(text), None))
         for name in sorted(self.variables):
             found.append(Observation("variable", name, variable_state(name, salt, env)))
@@ -235,8 +268,14 @@ def _recorders() -> list[Recorder]:
 
 
 def _by_import_system() -> bool:
-    """Is it Python's own search for a module that looks? What it finds is in the fingerprint."""
-    return sys._getframe(2).f_code.co_filename.startswith("<frozen importlib")
+    """Is it Python's own search for a module that looks, or for the text of a line that a warning shows?
+
+    What they find is in the fingerprint.
+    """
+    return sys._getframe(2).f_code.co_filename.startswith(_OF_THE_IMPORT_SYSTEM)
+
+
+_OF_THE_IMPORT_SYSTEM = ("<frozen importlib", *filter(None, (linecache.__file__, tokenize.__file__)))
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
@@ -259,7 +298,11 @@ def _obstacle(kind: str, text: str) -> Callable[[Recorder, tuple[Any, ...]], Non
 _EVENTS: dict[str, Callable[[Recorder, tuple[Any, ...]], None]] = {
     "open": lambda recorder, args: recorder.open(*args[:3]),
     "os.mkdir": lambda recorder, args: recorder.make_folder(args[0]),
-    "sqlite3.connect": lambda recorder, args: recorder.open(args[0], None, os.O_RDONLY),
+    "os.rename": lambda recorder, args: recorder.move(args[0], args[1]),
+    "os.truncate": lambda recorder, args: recorder.write(args[0]),
+    "sqlite3.connect": lambda recorder, args: (
+        None if args[0] in ("", ":memory:") else recorder.open(args[0], None, os.O_RDONLY)
+    ),
     "os.listdir": lambda recorder, args: recorder.list(args[0]),
     "os.scandir": lambda recorder, args: recorder.list(args[0]),
     "socket.connect": _obstacle("network", "it opens a network connection"),
@@ -279,17 +322,18 @@ def _install() -> None:
         if _INSTALLED:
             return
         _INSTALLED = True
+    _never_counted()  # looks at folders itself
     sys.addaudithook(_audit)
     os.stat = _watched_stat(os.stat)
     os.lstat = _watched_stat(os.lstat)
     os.access = _watched_stat(os.access)
-    environ = os.environ
-    environ.__class__ = _WatchedEnviron
+    for environ in (os.environ, os.environb):
+        environ.__class__ = _WatchedEnviron
 
 
 def _watched_stat(real: Callable[..., Any]) -> Callable[..., Any]:
     def watched(path: Any, *args: Any, **kwargs: Any) -> Any:
-        if _ACTIVE and not isinstance(path, int):
+        if _ACTIVE and not isinstance(path, int) and sys._getframe(1).f_code.co_filename != linecache.__file__:
             for recorder in _recorders():
                 with unobserved():
                     recorder.look(path)
@@ -313,10 +357,11 @@ def _read_by_a_library() -> bool:
 class _WatchedEnviron(type(os.environ)):  # type: ignore[misc]
     """``os.environ`` that tells the recorders which names are read."""
 
-    def __getitem__(self, key: str) -> Any:
-        if _ACTIVE and isinstance(key, str) and not (key in _OF_THE_TERMINAL and _read_by_a_library()):
+    def __getitem__(self, key: Any) -> Any:
+        name = os.fsdecode(key) if isinstance(key, bytes) else key
+        if _ACTIVE and isinstance(name, str) and not (name in _OF_THE_TERMINAL and _read_by_a_library()):
             for recorder in _recorders():
-                recorder.variables.add(key)
+                recorder.variables.add(name)
         return super().__getitem__(key)
 
     def __iter__(self) -> Any:
