@@ -154,10 +154,14 @@ def _settled_field(field: pa.Field) -> pa.Field:
 
 
 def _copied(table: pa.Table) -> pa.Table:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
+    """A table in memory of its own, written once into a buffer of the right size."""
+    counted = pa.MockOutputStream()
+    with pa.ipc.new_stream(counted, table.schema) as writer:
         writer.write_table(table)
-    with pa.ipc.open_stream(sink.getvalue()) as reader:
+    buffer = pa.allocate_buffer(counted.size())
+    with pa.FixedSizeBufferWriter(buffer) as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    with pa.ipc.open_stream(buffer) as reader:
         return reader.read_all()
 
 
