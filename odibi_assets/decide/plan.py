@@ -189,6 +189,8 @@ class World:
     def _finished(self, reference: ResultReference | None, key: Digest) -> Result | None:
         if reference is None or reference.key != key:
             return None
+        if self.results.is_revoked(key, reference.generation):
+            return None
         result = self.results.get(reference)
         return result if result is not None and self.results.is_whole(result) else None
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from odibi_assets.errors import DamagedObject, UnknownLayout
+from odibi_assets.identify.digest import Digest
 
 OBJECT_VERSION = 1
 
@@ -42,4 +43,23 @@ def load(data: bytes, name: str) -> dict[str, Any]:
             f"The stored object {name!r} has version {found.get('v')!r}, expected {OBJECT_VERSION}: "
             "another version of odibi-assets wrote it. Use that version, or another store."
         )
+    return found
+
+
+def dump_sealed(data: Mapping[str, Any]) -> bytes:
+    """As ``dump``, with a digest of the rest: for objects whose name is not the digest of their bytes."""
+    return dump({**data, "digest": str(Digest.of_bytes(dump(data)))})
+
+
+def load_sealed(data: bytes, name: str) -> dict[str, Any]:
+    """Parse what ``dump_sealed`` wrote.
+
+    Raises:
+        DamagedObject: It is not JSON, or something in it is not what was written.
+        UnknownLayout: Another version wrote it.
+    """
+    found = load(data, name)
+    digest = found.pop("digest", None)
+    if digest != str(Digest.of_bytes(dump(found))):
+        raise DamagedObject(f"The stored object {name!r} does not hash to the digest that it holds: it is damaged.")
     return found

@@ -123,7 +123,7 @@ class Results:
             unexplained = present is not None and _is_unexplained(present, result)
             generation = max(self.generations(key), default=0) + 1
             new = result.with_generation(generation, nondeterministic=unexplained)
-            if self.store.create(_result_name(key, generation), canonical_json.dump(new.to_json())):
+            if self.store.create(_result_name(key, generation), canonical_json.dump_sealed(new.to_json())):
                 return new
 
     def revoke(self, key: Digest, generation: int) -> None:
@@ -152,7 +152,7 @@ class Results:
         for name in self.store.list("results"):
             data = self.store.get(name)
             try:
-                result = Result.from_json(canonical_json.load(data or b"", name))
+                result = Result.from_json(canonical_json.load_sealed(data or b"", name))
             except canonical_json.UNREADABLE as error:
                 yield f"{name}: {error}; counts as a miss"
                 continue
@@ -167,7 +167,7 @@ class Results:
         if data is None:
             return None
         try:
-            result = Result.from_json(canonical_json.load(data, name))
+            result = Result.from_json(canonical_json.load_sealed(data, name))
         except canonical_json.UNREADABLE as error:
             _log.warning("Stored result %s can't be read and counts as a miss: %s", name, error)
             return None

@@ -67,3 +67,15 @@ def test_a_cut_anywhere_is_noticed() -> None:
     for length in range(len(data)):
         with pytest.raises(DamagedObject):
             canonical_json.load(data[:length], "x")
+
+
+@given(value=OBJECTS.filter(lambda value: "digest" not in value))
+def test_what_is_sealed_is_loaded(value: dict[str, Any]) -> None:
+    assert canonical_json.load_sealed(canonical_json.dump_sealed(value), "x") == {**value, "v": 1}
+
+
+def test_what_was_changed_under_its_seal_is_damaged() -> None:
+    data = canonical_json.dump_sealed({"rows": 10, "name": "a"})
+    for changed in (data.replace(b"10", b"11"), data.replace(b'"a"', b'"b"'), canonical_json.dump({"rows": 10})):
+        with pytest.raises(DamagedObject, match="does not hash"):
+            canonical_json.load_sealed(changed, "x")

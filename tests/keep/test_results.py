@@ -17,6 +17,7 @@ from kept import AT, key, load, store, table, verified
 from odibi_assets.errors import DamagedObject, UnknownLayout
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.observed_inputs import Observation
+from odibi_assets.keep import canonical_json
 from odibi_assets.keep.folder_store import FolderStore
 from odibi_assets.keep.result import Blob, Output, Result
 from odibi_assets.keep.results import Results, open_results
@@ -354,12 +355,31 @@ def test_no_damage_to_a_record_is_more_than_a_miss(tmp_path_factory: pytest.Temp
     root = tmp_path_factory.mktemp("store")
     results = open_results(root)
     committed = results.commit(FULL)
-    record_path(root, committed).write_text(json.dumps(edited))
-    for found in (*results.candidates(FULL.key.digest()), *results.all()):
-        results.is_whole(found)
-        assert found.key.digest() == FULL.key.digest()
-    list(results.damage())
+    path = record_path(root, committed)
+    for text in (json.dumps(edited), canonical_json.dump_sealed(edited).decode("utf-8", "surrogatepass")):
+        path.write_text(text, errors="surrogatepass")
+        for found in (*results.candidates(FULL.key.digest()), *results.all()):
+            results.is_whole(found)
+            assert found.key.digest() == FULL.key.digest()
+        list(results.damage())
     assert store(results, FULL.key, FIRST, replaces=True).generation in (1, 2)
+
+
+def test_no_byte_of_a_record_can_change_unnoticed(root: Path, results: Results) -> None:
+    """A trace that is no longer what was seen would be a wrong hit."""
+    committed = results.commit(FULL)
+    path = record_path(root, committed)
+    data = path.read_bytes()
+    for position in range(len(data)):
+        for bit in (0, 4, 5):
+            path.write_bytes(data[:position] + bytes([data[position] ^ (1 << bit)]) + data[position + 1 :])
+            assert [found for found in candidates_of(results, FULL) if found != committed] == []
+    path.write_bytes(data)
+    assert candidates_of(results, FULL) == [committed]
+
+
+def candidates_of(results: Results, result: Result) -> list[Result]:
+    return list(results.candidates(result.key.digest()))
 
 
 # Checking everything.
