@@ -16,6 +16,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.observed_inputs import unobserved
 
 _OWN_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 _OWN_DEFS = _OWN_PACKAGE + "defs" + os.sep
@@ -26,12 +27,14 @@ def _real(path: str) -> str:
 
 
 @functools.cache
+@unobserved()
 def _standard_library() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     return tuple({_real(paths["stdlib"]), _real(paths["platstdlib"])})
 
 
 @functools.cache
+@unobserved()
 def _site_folders() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     found = {paths["purelib"], paths["platlib"]} | {
@@ -41,6 +44,7 @@ def _site_folders() -> tuple[str, ...]:
 
 
 @functools.cache
+@unobserved()
 def _owners() -> dict[str, str]:
     """Absolute path of every file that a RECORD lists → name of its distribution."""
     owners: dict[str, str] = {}
@@ -66,6 +70,7 @@ def is_own(path: str) -> bool:
 
 
 @functools.cache
+@unobserved()
 def is_first_party(path: str) -> bool:
     """Is a file the user's own code?"""
     real = os.path.realpath(path)
@@ -99,6 +104,7 @@ def _distributions_by_module() -> dict[str, list[str]]:
 
 
 @functools.cache
+@unobserved()
 def identity(name: str) -> tuple[str, ...]:
     """``name==version`` of a distribution and of all that it requires, as installed here.
 

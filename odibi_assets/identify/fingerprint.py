@@ -50,12 +50,14 @@ class Fingerprint:
         items: Name → item, one for each function, class, value, effect and distribution reached.
         obstacles: What the code does that makes its result non-reusable.
         modules: First-party modules reached.
+        values: Module values reached: name → module, and name there.
         computes_imports: It imports modules by computed names, so every source below the root counts.
     """
 
     items: dict[str, Item] = field(default_factory=dict)
     obstacles: list[Obstacle] = field(default_factory=list)
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
+    values: dict[str, tuple[str, str]] = field(default_factory=dict)
     computes_imports: bool = False
 
 
@@ -76,6 +78,12 @@ def fingerprint(
         walk.result.modules.setdefault(module.__name__, module)
     walk.add_effects()
     return walk.result
+
+
+def value_digest(name: str, value: Any, root: Path) -> Digest:
+    """Identity of a value by itself; one that has none counts by its type."""
+    walk = _Walk(root)
+    return walk.encoded(name, walk.add(name, value))
 
 
 _SCALARS = (type(None), bool, int, float, complex, str, bytes, bytearray, range, type(...))
@@ -176,7 +184,7 @@ class _Walk:
         keywords = {
             key: self.add(f"{full} {key}", item, where) for key, item in (function.__kwdefaults__ or {}).items()
         }
-        shape = self._encoded(full, ("defaults", defaults, keywords), where)
+        shape = self.encoded(full, ("defaults", defaults, keywords), where)
         digest = Digest.of_struct("function", [code_digest(code), shape])
         self.result.items[full] = Item(digest, "helper", place=where)
         self._note_module(function.__module__, code.co_filename)
@@ -188,7 +196,7 @@ class _Walk:
                 bindings.append((attribute, self.add(f"{full}.{attribute}", value, where)))
         bindings += self._add_references(function)
         # Bytecode holds the names that a function uses; to which function each name led counts as well.
-        bound = self._encoded(full, bindings, where)
+        bound = self.encoded(full, bindings, where)
         self.result.items[full] = replace(self.result.items[full], digest=Digest.of_struct("bound", [digest, bound]))
         return ("function", full)
 
@@ -287,6 +295,7 @@ class _Walk:
             self._add_distribution(owner.__name__, base)
             return
         source = owner if owner is not None else sys.modules.get(module)
+        self.result.values[f"{_label(module)}.{base}"] = (module, base)
         self._add_value(f"{_label(module)}.{base}", target, self._assignment(source, base) or place)
 
     def _add_value(self, name: str, value: Any, place: str) -> None:
@@ -301,7 +310,7 @@ class _Walk:
             return
         if isinstance(value, (logging.Logger, logging.LoggerAdapter, *_LOCKS)):
             return
-        digest = Digest.of_struct("value", self._encoded(name, stand_in, place))
+        digest = Digest.of_struct("value", self.encoded(name, stand_in, place))
         # A decorated function is a value under the name of the function inside it.
         free = name if name not in self.result.items else f"{name} (value)"
         self.result.items[free] = Item(digest, "value", shown=safe_repr(value), place=place)
@@ -321,7 +330,7 @@ class _Walk:
             if key not in _CLASS_NOISE:
                 members.append((key, self.add(f"{full}.{key}", value, where)))
         annotations = {key: str(value) for key, value in vars(cls).get("__annotations__", {}).items()}
-        shape = self._encoded(full, (bases, meta, members, annotations), where)
+        shape = self.encoded(full, (bases, meta, members, annotations), where)
         self.result.items[full] = Item(Digest.of_struct("class", shape), "class", place=where)
         return ("class", full)
 
@@ -369,7 +378,7 @@ class _Walk:
     def _add_collection(self, name: str, value: Any, place: str | None) -> object:
         items = [self.add(f"{name}[{i}]", item, place) for i, item in enumerate(value)]
         if isinstance(value, (set, frozenset)):
-            items = sorted(items, key=lambda item: self._encoded(name, item, place or "").hex)
+            items = sorted(items, key=lambda item: self.encoded(name, item, place or "").hex)
         return (type(value).__name__, items)
 
     def _add_instance(self, name: str, value: Any, place: str | None) -> object:
@@ -533,7 +542,7 @@ class _Walk:
         line = binding_line(module, name) if module is not None else None
         return self._place(module.__file__ or "", line) if module is not None and line else None
 
-    def _encoded(self, name: str, value: object, place: str | None) -> Digest:
+    def encoded(self, name: str, value: object, place: str | None = None) -> Digest:
         try:
             return Digest.of_struct("part", value)
         except NotFingerprintable as error:

@@ -25,6 +25,7 @@ from odibi_assets.identify.fingerprint import Fingerprint, fingerprint, safe_rep
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.key import Key
+from odibi_assets.identify.module_values import ModuleValues
 from odibi_assets.identify.observed_inputs import unobserved
 from odibi_assets.identify.sql_statement import BadStatement, Statement, parse_statement
 from odibi_assets.identify.transform import Transform, check_transform
@@ -37,6 +38,7 @@ class Identified:
     Attributes:
         transforms: Python step → its resolved function.
         statements: SQL step → its text, with environment templates unfilled.
+        values: Module values that the steps reach, as they were when the import ended.
         sql_files: Files that the statements came from.
     """
 
@@ -44,6 +46,7 @@ class Identified:
     identity: PipelineIdentity
     transforms: Mapping[str, Transform]
     statements: Mapping[str, str]
+    values: ModuleValues
     sql_files: tuple[Path, ...] = ()
 
 
@@ -82,7 +85,9 @@ class _Identification:
             pipeline.name, pipeline.layers, steps, pipeline.store, pipeline.checkpoint.mode, pipeline.on_error,
             self._computed_values(prints),
         )  # fmt: skip
-        return Identified(pipeline, identity, self.transforms, self.statements, tuple(self.sql_files))
+        places = {name: place for one in prints.values() for name, place in one.values.items()}
+        values = ModuleValues.taken(places, self.root)
+        return Identified(pipeline, identity, self.transforms, self.statements, values, tuple(self.sql_files))
 
     def _check_sql(self, place: Place, step: Step) -> None:
         if step.sql is None:

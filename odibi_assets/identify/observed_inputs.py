@@ -268,14 +268,15 @@ def _recorders() -> list[Recorder]:
 
 
 def _by_import_system() -> bool:
-    """Is it Python's own search for a module that looks, or for the text of a line that a warning shows?
+    """Is it Python's own search that looks: for a module, a distribution, the text of a line that a warning shows?
 
     What they find is in the fingerprint.
     """
     return sys._getframe(2).f_code.co_filename.startswith(_OF_THE_IMPORT_SYSTEM)
 
 
-_OF_THE_IMPORT_SYSTEM = ("<frozen importlib", *filter(None, (linecache.__file__, tokenize.__file__)))
+_METADATA = os.path.join(os.path.dirname(linecache.__file__), "importlib", "metadata", "")
+_OF_THE_IMPORT_SYSTEM = ("<frozen importlib", linecache.__file__, tokenize.__file__, _METADATA)
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
@@ -333,7 +334,11 @@ def _install() -> None:
 
 def _watched_stat(real: Callable[..., Any]) -> Callable[..., Any]:
     def watched(path: Any, *args: Any, **kwargs: Any) -> Any:
-        if _ACTIVE and not isinstance(path, int) and sys._getframe(1).f_code.co_filename != linecache.__file__:
+        if (
+            _ACTIVE
+            and not isinstance(path, int)
+            and not sys._getframe(1).f_code.co_filename.startswith(_OF_THE_IMPORT_SYSTEM)
+        ):
             for recorder in _recorders():
                 with unobserved():
                     recorder.look(path)

@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,7 @@ def save_witness(
     """Write down what an identity rests on; a witness that can't be written costs time, nothing else."""
     paths = {*files, path, project.root / "pyproject.toml"}
     folders = {project.root, path.parent} | {file.parent for file in paths if file.suffix == ".py"}
+    folders |= {project.root / entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
     data = {
         "v": _VERSION,
         "machine": machine_state(),
@@ -117,19 +118,22 @@ def forget_witness(project: Project, reference: str, overrides: Mapping[str, Any
 
 def machine_state() -> str:
     """Python, platform, our own code's version, the search path and every installed distribution."""
-    installed = []
-    for folder in sys.path:
-        with contextlib.suppress(OSError):
-            installed += [
-                entry.name for entry in os.scandir(folder) if entry.name.endswith((".dist-info", ".pth", ".egg-link"))
-            ]
     entries = [entry for entry in sys.path if "site-packages" in entry]
     own = Digest.of_file(Path(__file__).with_name("key.py"))
-    return str(
-        Digest.of_struct(
-            "machine", [KEY_SCHEMA, str(own), platform.python_version(), sys.platform, entries, sorted(installed)]
-        )
-    )
+    python = [platform.python_version(), sys.platform, sys.flags.optimize, os.environ.get("PYTHONPATH", "")]
+    return str(Digest.of_struct("machine", [KEY_SCHEMA, str(own), python, entries, sorted(_installed())]))
+
+
+def _installed() -> Iterator[str]:
+    """Names of the distributions; of what came from a local path, and of path files, the content as well."""
+    for folder in sys.path:
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(folder):
+                if entry.name.endswith(".dist-info"):
+                    local = os.path.exists(os.path.join(entry.path, "direct_url.json"))
+                    yield f"{entry.name} {_file_state(Path(entry.path, 'RECORD'))}" if local else entry.name
+                elif entry.name.endswith((".pth", ".egg-link")):
+                    yield f"{entry.name} {_file_state(Path(entry.path))}"
 
 
 def listing_state(folder: Path) -> str:

@@ -215,7 +215,7 @@ NOT_READ = {
     "a file it only writes": "open('data/a.csv', 'w').write('1')",
     "a file it only appends to": "open('data/a.csv', 'a').write('1')",
     "a folder it makes": "os.makedirs('out/deep', exist_ok=True); open('out/deep/x', 'w').write('1')",
-    "a file looked for and then written": "if not os.path.exists('o'):\n    open('o', 'w').write('1')\nopen('o').read()",
+    "a file looked for, then written": "if not os.path.exists('o'):\n    open('o', 'w').write('1')\nopen('o').read()",
     "a file written aside and renamed": (
         "os.path.exists('out')\nopen('.out', 'w').write('1')\nos.replace('.out', 'out')\nopen('out').read()"
     ),
@@ -228,6 +228,7 @@ NOT_READ = {
         "import traceback\ntry:\n    raise ValueError\nexcept ValueError:\n    traceback.format_exc()"
     ),
     "the folders above the project": "pathlib.Path('.').resolve(); os.path.isdir('..'); os.path.isdir('/')",
+    "the version of a distribution": "import importlib.metadata; importlib.metadata.version('pandas')",
     "an import of one's own": "import sys; sys.path.insert(0, os.getcwd()); import steps",
     "a database in memory": "import sqlite3; sqlite3.connect(':memory:').execute('select 1')",
     "a variable that is set": "os.environ['SET_BY_STEP'] = '1'",
