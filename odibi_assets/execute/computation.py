@@ -43,7 +43,11 @@ class _Watched:
 
 @dataclass(frozen=True)
 class Computation:
-    """Everything needed to compute one step of one run."""
+    """Everything needed to compute one step of one run.
+
+    Attributes:
+        mutated: Module values that steps of this process have changed.
+    """
 
     identified: Identified
     world: World
@@ -51,6 +55,7 @@ class Computation:
     run_id: str
     ignored: tuple[str, ...]
     log: logging.Logger
+    mutated: set[str]
 
     def run(self, decision: Decision, tables: Mapping[str, pa.Table], *, attempt: int) -> Computed:
         """Compute a step from the tables of its inputs.
@@ -120,7 +125,20 @@ class Computation:
         obstacles = dict(recorder.obstacles)
         if changed:
             obstacles["channel"] = f"it leaves {' and '.join(changed)} changed"
+        mutated = self._mutated_values(decision)
+        if mutated:
+            obstacles["channel"] = mutated
         return _Watched(value, True, trace, tuple(self._standing(decision, obstacles)))
+
+    def _mutated_values(self, decision: Decision) -> str | None:
+        """What the step did to module values, or took of what an earlier step of this process did."""
+        before = self.mutated & set(decision.key.code if decision.key is not None else ())
+        now = self.identified.values.changed()
+        own = sorted(now - self.mutated)
+        self.mutated.update(now)
+        if own:
+            return f"it changes the module value {', '.join(own)}"
+        return f"it takes {', '.join(sorted(before))}, which an earlier step changed" if before else None
 
     def _standing(self, decision: Decision, obstacles: Mapping[str, str]) -> list[tuple[str, str]]:
         allow = decision.step.allow

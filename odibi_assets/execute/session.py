@@ -90,6 +90,7 @@ class Session:
         self.secrets = secret_values(self.identified.pipeline, self.world.env)
         self._inherited: dict[str, ResultReference] = {}
         self._uncommitted: dict[str, Computed] = {}
+        self._mutated: set[str] = set()
         self._consumers = Counter(
             upstream for name in self.executed for upstream in self.identified.identity.by_name[name].bindings.values()
         )
@@ -122,7 +123,9 @@ class Session:
             for parameter, upstream in decision.step.bindings.items()
             if (reference := references[upstream]) is not None
         }
-        computation = Computation(self.identified, self.world, self.engine, self.start.run_id, self.ignored, self.log)
+        computation = Computation(
+            self.identified, self.world, self.engine, self.start.run_id, self.ignored, self.log, self._mutated
+        )
         try:
             return computation.run(decision, tables, attempt=attempt)
         except FilesChanged:

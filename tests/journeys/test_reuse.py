@@ -319,3 +319,22 @@ def test_a_reusable_step_that_differs_when_forced_is_marked(project: ProjectFold
     results = project.oda("cache", "ls", "summary", "--json").json["results"]
     assert [(result["generation"], result["nondeterministic"]) for result in results] == [(2, True), (1, False)]
     assert project.data("summary")[0]["count"] == 2
+
+
+@pytest.mark.parametrize(
+    "change", ["SEEN.append(1)", "globals().update(COUNT=COUNT + 1)"], ids=["changed in place", "bound anew"]
+)
+def test_a_step_that_changes_a_module_value_and_those_that_take_it_are_not_reused(
+    project: ProjectFolder, change: str
+) -> None:
+    make_shop(project)
+    project.edit("transforms.py", "UNUSED = 1", "SEEN = []\nCOUNT = 0")
+    project.edit("transforms.py", "    return orders[", f"    {change}\n    return orders[")
+    project.edit("transforms.py", "+ OFFSET", "+ len(SEEN) + COUNT")
+    project.run()
+    assert project.data("totals") != project.data("summary")
+    plan = project.plan()
+    assert "it changes the module value transforms." in plan["big_orders"]["reason"]
+    again = {step["name"]: step for step in project.run()["steps"]}
+    assert {name for name, step in again.items() if step["outcome"] == "computed"} == {"big_orders", "summary"}
+    assert "which an earlier step changed" in again["summary"]["reason"]
