@@ -27,7 +27,7 @@ def match(root: Path, pattern: str) -> list[Path]:
         UsageError: There is none.
     """
     with unobserved():
-        found = sorted(Path(path) for path in glob.glob(str(root / pattern), recursive=True) if os.path.isfile(path))
+        found = [root / pattern] if os.path.isfile(root / pattern) else _matches(root, pattern)
     if not found:
         raise UsageError(f"No file matches {pattern!r} below the project root: expected at least one.")
     for path in found:
@@ -36,6 +36,11 @@ def match(root: Path, pattern: str) -> list[Path]:
                 f"{pattern!r} leads to {path.resolve()}, outside the project root: expected a file below it."
             )
     return found
+
+
+def _matches(root: Path, pattern: str) -> list[Path]:
+    names = glob.glob(pattern, root_dir=root, recursive=True)
+    return sorted(root / name for name in names if os.path.isfile(root / name))
 
 
 @dataclass
@@ -52,7 +57,7 @@ class FileDigests:
 
     cache: Path | None = None
     now: Callable[[], float] = time.time
-    _entries: dict[str, list[object]] = field(default_factory=dict)
+    _entries: dict[str, object] = field(default_factory=dict)
     _loaded: bool = False
     _changed: bool = False
 
@@ -68,7 +73,7 @@ class FileDigests:
                 before = signature(path)
                 key = f"{before[0]}:{before[1]}"
                 entry = self._entries.get(key)
-                if entry is not None and entry[0] == before[2:]:
+                if isinstance(entry, list) and len(entry) == 2 and entry[0] == before[2:]:
                     return Digest(str(entry[1]))
                 found = Digest.of_file(path)
                 if signature(path) == before:

@@ -209,7 +209,7 @@ UNSOUND = {
     "a value from a call that may answer differently": (
         "import datetime\nTODAY = datetime.date.today()\ndef clean(orders):\n    return TODAY\n"
     ),
-    "an import that starts a program": "import subprocess\nsubprocess.run(['true'])\ndef clean(o):\n    return 1\n",
+    "an import that starts a program": "import subprocess\nsubprocess.run('true')\ndef clean(orders):\n    return 1\n",
     "an import that connects": (
         "import socket\nsocket.socket().connect_ex(('127.0.0.1', 9))\ndef clean(orders):\n    return 1\n"
     ),
