@@ -15,7 +15,7 @@ from odibi_assets.declare.definition import Definition
 from odibi_assets.declare.mistake import DefinitionError, nearest
 from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.step import SqlFile, Step, secret_template
-from odibi_assets.declare.template import env_names
+from odibi_assets.declare.template import BadTemplate, env_names, fill_params
 from odibi_assets.declare.yaml_source import Place
 from odibi_assets.errors import NotFingerprintable
 from odibi_assets.identify import source_loader
@@ -134,11 +134,24 @@ class _Identification:
             path = folder / sql.file
             if path.is_file():
                 self.sql_files.append(path)
-                with unobserved():
-                    return path.read_text()
+                return self._file_text((*place, "sql", "file"), path)
         self.definition.mistake(
             (*place, "sql", "file"), sql.file, "a file beside the YAML file or below the project root"
         )
+        return None
+
+    def _file_text(self, place: Place, path: Path) -> str | None:
+        """A statement's file with the params filled in; they are known once the pipeline is right."""
+        try:
+            with unobserved():
+                text = path.read_text(encoding="utf-8")
+            env_names(text)
+            pipeline = self.definition.pipeline
+            return str(fill_params(text, pipeline.params)) if pipeline is not None else text
+        except (OSError, UnicodeDecodeError) as error:
+            self.definition.mistake(place, error, "a readable UTF-8 file")
+        except BadTemplate as error:
+            self.definition.mistake(place, f"{error.found} in {path.name}", error.expected)
         return None
 
     def _fingerprints(self, pipeline: Pipeline) -> dict[str, Fingerprint]:

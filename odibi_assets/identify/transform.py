@@ -6,6 +6,8 @@ import contextlib
 import difflib
 import importlib
 import inspect
+import pkgutil
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -88,22 +90,37 @@ def _import(reference: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
-            raise BadReference(reference, f"an importable module (there is no module {error.name!r})") from error
+            near = _near_module(error.name)
+            nearest = reference.replace(error.name, near, 1) if near else None
+            raise BadReference(
+                reference, f"an importable module (there is no module {error.name!r})", nearest
+            ) from error
         raise BadReference(reference, f"a module that can be imported ({module_name} needs {error.name!r})") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the user's module, whatever it raises
         raise BadReference(reference, f"a module that can be imported ({type(error).__name__}: {error})") from error
     target: Any = module
-    for part in name.split("."):
+    parts = name.split(".")
+    for i, part in enumerate(parts):
         if not hasattr(target, part):
-            names = [key for key, value in vars(target).items() if callable(value) and not key.startswith("_")]
+            names = [key for key in dir(target) if not key.startswith("_") and callable(getattr(target, key, None))]
             close = difflib.get_close_matches(part, names, n=1, cutoff=0.5)
             raise BadReference(
-                reference, f"a function of {module_name}", f"{module_name}:{close[0]}" if close else None
+                reference,
+                f"a function of {module_name}",
+                f"{module_name}:{'.'.join([*parts[:i], close[0]])}" if close else None,
             )
         target = getattr(target, part)
     if not callable(target):
         raise BadReference(reference, f"a function, not a {type(target).__name__}")
     return typing.cast("Callable[..., Any]", target)
+
+
+def _near_module(name: str) -> str | None:
+    """The module beside it that reads most like a name that is not there."""
+    parent, _, leaf = name.rpartition(".")
+    folders = list(getattr(sys.modules.get(parent), "__path__", ())) if parent else sys.path[:2]
+    close = difflib.get_close_matches(leaf, [module.name for module in pkgutil.iter_modules(folders)], n=1, cutoff=0.6)
+    return f"{parent}.{close[0]}".lstrip(".") if close else None
 
 
 def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
@@ -136,7 +153,7 @@ def check_transform(definition: Definition, place: Place, step: Step) -> Transfo
     except BadReference as error:
         definition.mistake((*place, "python"), error.found, error.expected, error.nearest)
         return None
-    name = step.python if isinstance(step.python, str) else step.python.__name__
+    name = step.python if isinstance(step.python, str) else getattr(step.python, "__name__", repr(step.python))
     bound = set(step.bindings) if definition.knows_inputs_of(step) else set(transform.inputs)
     for parameter in sorted(bound - set(transform.inputs)):
         at = ("inputs", parameter) if isinstance(step.inputs, dict) else ("inputs", step.inputs.index(parameter))
