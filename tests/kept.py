@@ -62,3 +62,8 @@ def verified(results: Results, reference: ResultReference) -> list[dict[str, obj
 def reference(text: str, generation: int = 1) -> ResultReference:
     """A reference to a result that nobody has."""
     return ResultReference(Digest.of_bytes(text.encode()), generation, Digest.of_bytes(f"v{text}".encode()), 3)
+
+
+def item_of(value: object) -> Item:
+    """Some part of a key, shown as it is."""
+    return Item(Digest.of_struct("param", value), "param", shown=str(value))

@@ -44,6 +44,7 @@ Opener = Callable[[], Store]
 
 THREADS = 16
 PROCESSES = 4
+MOST_TRIES = 1000
 
 NAMES_THAT_CLIMB = ("", "/", "/etc/passwd", ".", "..", "../x", "a/../../x", "a/..", "a/./b", "a//b", "a\\..\\b", "a\0b")
 ODD_NAMES = ("a/with space", "a/größe", "a/100%25", "a/x=1&y=2", "a/plus+plus", "a/#hash?", "a/.dot", "a/" + "n" * 200)
@@ -494,10 +495,12 @@ def _create_each(store: Store, number: int, rounds: int) -> list[bool]:
 
 def _count_up(store: Store, name: str, times: int) -> None:
     for _ in range(times):
-        while True:
+        for _ in range(MOST_TRIES):
             found = store.get(name)
             if store.swap(name, found, b"%d" % (int(found or b"0") + 1)):
                 break
+        else:
+            raise AssertionError(f"{MOST_TRIES} swaps of what get gave failed: of concurrent swaps one must succeed")
 
 
 def _count_up_opened(store: Store, number: int, times: int) -> None:

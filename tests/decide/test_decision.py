@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
+from odibi_assets.decide import decision as module
 from odibi_assets.decide.decision import Candidate, Known, decide
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import StepIdentity
@@ -105,3 +107,43 @@ def test_a_miss_beside_a_result_asks_for_a_new_generation() -> None:
 def test_the_generation_that_holds_is_the_one_that_is_reused() -> None:
     decision = decide(STEP, Known(KEY, candidates=(Candidate(OLDER, broken=("x",)), Candidate(RESULT))))
     assert decision.result is RESULT
+
+
+def test_every_row_of_the_table_is_tried() -> None:
+    rows = re.findall(r"^\| (?!known|---)(.+?) \| (\w+) \| (.+?) \|$", module.__doc__ or "", re.MULTILINE)
+    assert len(rows) >= 11
+    decisions = [decide(step, known) for step, known, _, _ in ROWS.values()]
+    tried = {(decision.action, reason.kind) for decision in decisions for reason in decision.reasons}
+    assert {(action, reason.split(",")[0]) for _, action, reason in rows} <= tried
+
+
+def test_a_row_decides_before_all_that_follow_it() -> None:
+    step = replace(STEP, obstacles=(CLOCK,))
+    hindered = replace(RESULT, obstacles=(("network", "it opens a connection"),))
+    worst = Candidate(hindered, is_whole=False, is_expired=True, broken=("x",))
+    known = Known(KEY, ("orders",), ("no file",), forced=True, candidates=(worst,), finished=RESULT, previous=KEY)
+    in_turn = [
+        (known := replace(known), step, "waits"),
+        (known := replace(known, waits_for=()), step, "files"),
+        (known := replace(known, missing=()), step, "forced"),
+        (known := replace(known, forced=False), step, "finished"),
+        (known := replace(known, finished=None), step, "obstacle"),
+        (known, STEP, "obstacle"),
+        (known := replace(known, candidates=(replace(worst, result=RESULT),)), STEP, "expired"),
+        (known := replace(known, candidates=(Candidate(RESULT, is_whole=False, broken=("x",)),)), STEP, "trace"),
+        (known := replace(known, candidates=(Candidate(RESULT, is_whole=False),)), STEP, "damaged"),
+        (known := replace(known, candidates=(Candidate(RESULT),)), STEP, "same"),
+        (replace(known, candidates=()), STEP, "first"),
+    ]
+    assert [decide(step, known).reasons[0].kind for known, step, _ in in_turn] == [kind for _, _, kind in in_turn]
+
+
+def test_the_reason_is_that_of_the_newest_result() -> None:
+    candidates = (Candidate(OLDER, broken=("newest",)), Candidate(RESULT, is_expired=True))
+    assert decide(STEP, Known(KEY, candidates=candidates)).reason == "newest"
+
+
+def test_everything_is_harmless_where_all_is_allowed() -> None:
+    hindered = replace(RESULT, obstacles=(("network", "it opens a connection"), ("clock", "it reads the clock")))
+    assert decide(replace(STEP, allow=("all",)), Known(KEY, candidates=(Candidate(hindered),))).action == "hit"
+    assert decide(replace(STEP, allow=("network",)), Known(KEY, candidates=(Candidate(hindered),))).action == "miss"
