@@ -166,5 +166,6 @@ def test_the_contract_itself_is_not_collected() -> None:
 
 
 def test_importing_the_library_does_not_import_pytest() -> None:
-    code = "import sys, odibi_assets, odibi_assets.keep.store, odibi_assets.keep.results; sys.exit('pytest' in sys.modules)"
+    modules = "sys, odibi_assets, odibi_assets.keep.store, odibi_assets.keep.results"
+    code = f"import {modules}; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
