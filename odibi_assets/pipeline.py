@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from odibi_assets.declare.definition import Definition, Overrides, define
+from odibi_assets.declare.definition import Definition, define
+from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.project import Project
 from odibi_assets.declare.yaml_source import YamlSource
@@ -18,7 +19,7 @@ from odibi_assets.execute.report import Report
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.formats import frame as frame_format
-from odibi_assets.orchestrate.pipeline_run import PipelineRun
+from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -71,7 +72,7 @@ class RunResult:
         results = self._opened.world.results
         for result in results.candidates(Digest.parse(found.key)):
             if str(result.output.version) == found.version:
-                frame: pd.DataFrame = frame_format.read(results.open_blob(result.output.blobs[0])).to_pandas()
+                frame: pd.DataFrame = frame_format.read_result(results, result).to_pandas()
                 return frame
         raise KeyError(f"The result of step {step!r} is gone from the store.")
 
@@ -182,9 +183,7 @@ class Pipeline:
         Raises:
             UsageError: There is nothing to resume.
         """
-        parent = self._open(Overrides()).parent(run_id)
-        opened = self._open(Overrides.from_json(parent.start.overrides))
-        opened.selected = tuple(name for name in parent.start.steps if name in opened.identity.by_name) or None
+        opened, parent = to_resume(self._open, run_id)
         report, _ = opened.run(parent=parent)
         return RunResult(report, opened)
 

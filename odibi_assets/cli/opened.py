@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from odibi_assets.declare.definition import Overrides
+from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
 from odibi_assets.identify.witnessed import find_and_identify

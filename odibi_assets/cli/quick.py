@@ -54,13 +54,14 @@ def answer(arguments: list[str], started: float) -> int | None:
     if quick is None:
         return None
     from odibi_assets.decide.plan import open_world
+    from odibi_assets.declare.overrides import Overrides
     from odibi_assets.declare.project import Project
     from odibi_assets.errors import OdibiAssetsError
     from odibi_assets.identify.witness import load_witness
 
     try:
         project = Project.at(quick.folder)
-        witness = load_witness(project, quick.pipeline, {"params": {}, "steps": {}, "on_error": None})
+        witness = load_witness(project, quick.pipeline, Overrides().to_json())
         if witness is None:
             return None
         world = open_world(project, witness.identity.name, witness.identity.store)

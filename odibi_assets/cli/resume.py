@@ -9,12 +9,11 @@ import typer
 from odibi_assets.cli.opened import JsonOption, State, open_pipeline
 from odibi_assets.cli.output import stdout_reserved
 from odibi_assets.cli.run import finish, run_and_show
-from odibi_assets.declare.definition import Overrides
 from odibi_assets.errors import UsageError
 from odibi_assets.identify.pipeline_source import pipelines
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, Runs
-from odibi_assets.orchestrate.pipeline_run import PipelineRun
+from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
 
 
 def resume(
@@ -40,21 +39,18 @@ def _open(context: typer.Context, target: str | None) -> tuple[PipelineRun, Run]
     """The pipeline, opened with the settings of the run that is resumed, and that run."""
     named = _run_named(context.obj, target) if target else None
     reference = _reference(context.obj, named.start.pipeline if named else target)
-    opened = open_pipeline(context, reference)
-    parent = opened.parent(named.start.run_id if named else None)
-    overrides = Overrides.from_json(parent.start.overrides)
-    if overrides:
-        opened = open_pipeline(context, reference, overrides=overrides)
-    planned = tuple(name for name in parent.start.steps if name in opened.identity.by_name)
-    opened.selected = planned or None
-    return opened, parent
+    return to_resume(
+        lambda overrides: open_pipeline(context, reference, overrides=overrides),
+        named.start.run_id if named else None,
+    )
 
 
 def _run_named(state: State, target: str) -> Run | None:
     """The run that a target names, if it looks like one."""
     if len(target) < 8 or not all(character in "0123456789abcdef-" for character in target):
         return None
-    declared = {source.definition().checked().store for source, _ in pipelines(state.project)}
+    definitions = [source.definition().pipeline for source, _ in pipelines(state.project)]
+    declared = {pipeline.store for pipeline in definitions if pipeline is not None}
     for root in sorted({state.project.store_root(store) for store in (None, *declared)}):
         run = Runs(open_results(root).store).find(target) if root.is_dir() else None
         if run is not None:

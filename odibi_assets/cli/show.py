@@ -47,7 +47,7 @@ def show(
         raise UsageError(f"Step {name!r} has no output {wanted!r}: expected 'result'.")
     world = open_world(project, definition.name, definition.store)
     result = _result(world.results, snapshots_of(world, project, definition.name), name, version)
-    shown = frame_format.without_unnamed_index(frame_format.read(world.results.open_blob(result.output.blobs[0])))
+    shown = frame_format.without_unnamed_index(frame_format.read_result(world.results, result))
     if output is not None:
         _write(shown, project.root / output)
         if not json:

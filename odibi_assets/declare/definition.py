@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from odibi_assets.declare.mistake import DefinitionError, Mistake, nearest, shown
+from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.pipeline import DEFAULT_LAYERS, Pipeline
 from odibi_assets.declare.step import Step
 from odibi_assets.declare.template import BadTemplate, env_names, fill_params
@@ -75,32 +76,6 @@ class Definition:
         if self.mistakes or self.pipeline is None:
             raise DefinitionError(self.mistakes)
         return self.pipeline
-
-
-@dataclass(frozen=True)
-class Overrides:
-    """What the command line changes for one run.
-
-    Attributes:
-        params: Pipeline parameter → value.
-        steps: Step → parameter → value.
-        on_error: In place of the pipeline's own.
-    """
-
-    params: Mapping[str, Any] = field(default_factory=dict)
-    steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    on_error: str | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.params or self.steps or self.on_error)
-
-    def to_json(self) -> dict[str, Any]:
-        steps = {step: dict(params) for step, params in self.steps.items()}
-        return {"params": dict(self.params), "steps": steps, "on_error": self.on_error}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Overrides:
-        return cls(data.get("params", {}), data.get("steps", {}), data.get("on_error"))
 
 
 def define(source: YamlSource, folder: Path, overrides: Overrides | None = None) -> Definition:

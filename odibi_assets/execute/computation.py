@@ -68,7 +68,8 @@ class Computation:
         assert decision.key is not None
         step = self.identified.pipeline.by_name[decision.step.name]
         started = time.perf_counter()
-        watched = getattr(self, f"_run_{step.kind}")(step, decision, tables, attempt)
+        transform = {"read": self._run_read, "sql": self._run_sql, "python": self._run_python}[step.kind]
+        watched = transform(step, decision, tables, attempt)
         seconds = time.perf_counter() - started
         try:
             frame = settle(self.engine.take(watched.value), shared=watched.shared)

@@ -19,6 +19,7 @@ from odibi_assets.execute.computation import Computation, FilesChanged
 from odibi_assets.execute.frame_memory import FrameMemory
 from odibi_assets.execute.redaction import redacted, secret_values
 from odibi_assets.identify.identification import Identified
+from odibi_assets.identify.identity import StepIdentity
 from odibi_assets.identify.observed_inputs import unobserved
 from odibi_assets.keep.formats import frame as frame_format
 from odibi_assets.keep.result import Result, ResultReference
@@ -107,9 +108,7 @@ class Session:
         """
         step = self.identified.identity.by_name[name]
         started = time.perf_counter()
-        references: dict[str, ResultReference | None] = {
-            upstream: self.reference(upstream) for upstream in step.upstream
-        }
+        references = self._references(step)
         decision = self.world.decide(step, references, forced=name in self.forced)
         if decision.action == "hit":
             return Settled(decision, attempt, time.perf_counter() - started)
@@ -117,12 +116,9 @@ class Session:
             raise StepError(f"Step {name!r} can't run: {decision.reason}.")
         return Settled(decision, attempt, time.perf_counter() - started, self._compute(decision, references, attempt))
 
-    def _compute(self, decision: Decision, references: Mapping[str, ResultReference | None], attempt: int) -> Computed:
-        tables = {
-            parameter: self._table(upstream, reference)
-            for parameter, upstream in decision.step.bindings.items()
-            if (reference := references[upstream]) is not None
-        }
+    def _compute(self, decision: Decision, references: Mapping[str, ResultReference], attempt: int) -> Computed:
+        bindings = decision.step.bindings.items()
+        tables = {parameter: self._table(upstream, references[upstream]) for parameter, upstream in bindings}
         computation = Computation(
             self.identified, self.world, self.engine, self.start.run_id, self.ignored, self.log, self._mutated
         )
@@ -131,6 +127,9 @@ class Session:
         except FilesChanged:
             again = self.world.decide(decision.step, references, forced=True)
             return computation.run(again, tables, attempt=attempt)
+
+    def _references(self, step: StepIdentity) -> dict[str, ResultReference]:
+        return {upstream: self.reference(upstream) for upstream in step.upstream}
 
     def reference(self, name: str) -> ResultReference:
         """The version of a step that this run works with: its own, that of the run it re-executes, what is current.
@@ -161,9 +160,7 @@ class Session:
     def _checked_parent(self, name: str) -> ResultReference:
         """What the parent run finished, unless its code or inputs changed since: Dagster does not look."""
         step = self.identified.identity.by_name[name]
-        references: dict[str, ResultReference | None] = {
-            upstream: self.reference(upstream) for upstream in step.upstream
-        }
+        references = self._references(step)
         decision = self.world.decide(step, references, finished=self.parents[name])
         if decision.action == "hit":
             assert decision.result is not None
@@ -183,7 +180,7 @@ class Session:
             if result is None:
                 raise DamagedObject(f"The result record of step {name!r} is missing or damaged in the store.")
             with unobserved():
-                table = frame_format.read(self.world.results.open_blob(result.output.blobs[0]))
+                table = frame_format.read_result(self.world.results, result)
         except (DamagedObject, pa.ArrowInvalid) as error:
             table = self._rewound(name, reference, error)
         self.memory.put(reference.version, table)
@@ -199,9 +196,7 @@ class Session:
         """Compute a committed result again, because its bytes are gone (truth.md 6)."""
         self.log.warning("%s", error)
         step = self.identified.identity.by_name[name]
-        references: dict[str, ResultReference | None] = {
-            upstream: self.reference(upstream) for upstream in step.upstream
-        }
+        references = self._references(step)
         decision = self.world.decide(step, references, forced=True)
         computed = self._compute(decision, references, 1)
         if computed.version != reference.version:
@@ -260,7 +255,11 @@ class Session:
             settled.decision.reason,
             reference=reference,
         )
-        self._tried("record", settled.step, lambda: self.runs.note(self.start.root_run_id, self.start.run_id, record))
+        self._put_record(record)
+
+    def _put_record(self, record: StepRecord) -> None:
+        start = self.start
+        self._tried("record", record.step, lambda: self.runs.note(start.root_run_id, start.run_id, record))
 
     def _commit_beside(self, settled: Settled) -> None:
         with unobserved():
@@ -319,13 +318,11 @@ class Session:
         if not will_retry:
             self.failed.add(name)
         message = redacted(error_text(error), self.secrets)
-        record = StepRecord(name, "failed", round(seconds, 6), attempt, error=message)
-        self._tried("record", name, lambda: self.runs.note(self.start.root_run_id, self.start.run_id, record))
+        self._put_record(StepRecord(name, "failed", round(seconds, 6), attempt, error=message))
 
     def hold_back(self, name: str) -> None:
         """Record that a step was not started, because another failed."""
-        record = StepRecord(name, "skipped", 0.0, 0, reason="held back: another step failed")
-        self._tried("record", name, lambda: self.runs.note(self.start.root_run_id, self.start.run_id, record))
+        self._put_record(StepRecord(name, "skipped", 0.0, 0, reason="held back: another step failed"))
 
     @property
     def is_failing_fast(self) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from odibi_assets.errors import OdibiAssetsError, UsageError
 from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.local_file import write_local
 from odibi_assets.identify.observed_inputs import unobserved
 
 _VERSION = 1
@@ -87,11 +88,7 @@ class FileDigests:
         """Write what was learnt; a cache that can't be written costs time, nothing else."""
         if self.cache is None or not self._changed:
             return
-        with contextlib.suppress(OSError), unobserved():
-            self.cache.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self.cache.with_name(f".{self.cache.name}.{os.getpid()}")
-            temporary.write_text(json.dumps({"v": _VERSION, "files": self._entries}))
-            os.replace(temporary, self.cache)
+        if write_local(self.cache, json.dumps({"v": _VERSION, "files": self._entries})):
             self._changed = False
 
     def _load(self) -> None:

@@ -38,7 +38,8 @@ from odibi_assets.identify.effects import (
     sources_below,
 )
 from odibi_assets.identify.item import Item, Obstacle
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.library_value import library_value
+from odibi_assets.identify.shown_value import safe_repr
 from odibi_assets.identify.volatile import free_volatility, volatility
 
 
@@ -395,7 +396,7 @@ class _Walk:
         cls = type(value)
         library = cls.__module__.partition(".")[0]
         if library in ("numpy", "pandas", "pyarrow"):
-            encoded = _library_value(value)
+            encoded = library_value(value)
             if encoded is not None:
                 self._add_distribution(library, name)
                 return encoded
@@ -590,56 +591,3 @@ def _slots(cls: type) -> list[str]:
         slots = vars(base).get("__slots__", ())
         found.extend([slots] if isinstance(slots, str) else slots)
     return [slot for slot in found if slot not in ("__dict__", "__weakref__")]
-
-
-def _library_value(value: Any) -> object | None:
-    """Arrays, scalars, dtypes and frames held by a module; None for what has no canonical form."""
-    import numpy
-
-    if isinstance(value, numpy.ufunc):
-        return ("ufunc", value.__name__)
-    if isinstance(value, numpy.dtype):
-        return ("dtype", str(value))
-    if isinstance(value, numpy.generic):
-        return ("scalar", str(value.dtype), value.tobytes())
-    if isinstance(value, numpy.ndarray) and not value.dtype.hasobject:
-        return ("array", str(value.dtype), value.shape, numpy.ascontiguousarray(value).tobytes())
-    if type(value).__module__.startswith("pandas"):
-        return _pandas_value(value)
-    return ("arrow", str(value)) if type(value).__name__ in ("DataType", "Schema", "Field") else None
-
-
-def _pandas_value(value: Any) -> object | None:
-    import pandas
-    import pyarrow
-
-    if value is pandas.NA or value is pandas.NaT:
-        return ("scalar", repr(value))
-    if isinstance(value, pandas.Timestamp | pandas.Timedelta | pandas.Interval | pandas.Period):
-        return ("scalar", type(value).__name__, repr(value))
-    if isinstance(value, pandas.api.extensions.ExtensionDtype):
-        return ("dtype", repr(value))
-    if isinstance(value, (pandas.Series, pandas.Index)):
-        value = value.to_frame()
-    if isinstance(value, pandas.DataFrame):
-        try:
-            table = pyarrow.Table.from_pandas(value)
-        except (pyarrow.ArrowException, TypeError, ValueError):
-            return None
-        from odibi_assets.identify.frame_version import frame_version
-
-        return ("frame", str(frame_version(table).digest), repr(value.index.names))
-    return None
-
-
-def safe_repr(value: object, *, limit: int = 60) -> str:
-    """A value as a reason shows it; nothing that stands in the environment, which may be a secret."""
-    try:
-        text = repr(value)
-    except Exception as error:  # a user's own __repr__
-        return f"<{type(value).__qualname__}, whose repr raises {type(error).__name__}>"
-    with unobserved():
-        held = any(len(secret) >= 6 and secret in text for secret in os.environ.values())
-    if held:
-        return "(holds a value of the environment)"
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -9,10 +9,9 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from odibi_assets.declare.definition import Definition
-from odibi_assets.declare.mistake import DefinitionError, nearest
+from odibi_assets.declare.mistake import nearest
 from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.step import SqlFile, Step, secret_template
 from odibi_assets.declare.template import BadTemplate, env_names, fill_params
@@ -21,12 +20,12 @@ from odibi_assets.errors import NotFingerprintable
 from odibi_assets.identify import source_loader
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.effects import computed_names
-from odibi_assets.identify.fingerprint import Fingerprint, fingerprint, safe_repr
+from odibi_assets.identify.fingerprint import Fingerprint, fingerprint
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.module_values import ModuleValues
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.shown_value import safe_repr
 from odibi_assets.identify.sql_statement import BadStatement, Statement, parse_statement
 from odibi_assets.identify.transform import Transform, check_transform
 
@@ -143,8 +142,7 @@ class _Identification:
     def _file_text(self, place: Place, path: Path) -> str | None:
         """A statement's file with the params filled in; they are known once the pipeline is right."""
         try:
-            with unobserved():
-                text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8")
             env_names(text)
             pipeline = self.definition.pipeline
             return str(fill_params(text, pipeline.params)) if pipeline is not None else text
@@ -310,12 +308,3 @@ def _engine(step: Step) -> dict[str, Item]:
 
 def _short(text: str, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def all_mistakes(definition: Definition, root: Path) -> list[Any]:
-    """Every mistake of a definition, in the file and in the code it names; an empty list if there is none."""
-    try:
-        identify(definition, root)
-    except DefinitionError as error:
-        return list(error.mistakes)
-    return []

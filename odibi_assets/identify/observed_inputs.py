@@ -13,11 +13,10 @@ import os
 import stat as stat_module
 import sys
 import sysconfig
-import tempfile
 import threading
 import tokenize
 import types
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -374,13 +373,3 @@ class _WatchedEnviron(type(os.environ)):  # type: ignore[misc]
             for recorder in _recorders():
                 recorder.obstacles.setdefault("variables", "it reads all environment variables at once")
         return super().__iter__()
-
-
-def temporary_folder() -> str:
-    return os.path.realpath(tempfile.gettempdir())
-
-
-def as_mapping(env: MutableMapping[str, str]) -> dict[str, str]:
-    """A copy of the environment, taken without being observed."""
-    with unobserved():
-        return dict(env)

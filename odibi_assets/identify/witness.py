@@ -20,6 +20,7 @@ from odibi_assets.declare.project import Project
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import PipelineIdentity
 from odibi_assets.identify.key import KEY_SCHEMA
+from odibi_assets.identify.local_file import write_local
 from odibi_assets.identify.observed_inputs import Observation
 
 _VERSION = 1
@@ -95,19 +96,14 @@ def save_witness(
     data = {
         "v": _VERSION,
         "machine": machine_state(),
-        "files": {_name(project, file): _file_state(file) for file in sorted(paths)},
-        "listings": {_name(project, folder): listing_state(folder) for folder in sorted(folders)},
+        "files": {project.shown(file): _file_state(file) for file in sorted(paths)},
+        "listings": {project.shown(folder): listing_state(folder) for folder in sorted(folders)},
         "candidates": _candidates(project),
         "observed": [observation.to_json() for observation in observed],
         "path": str(path),
         "identity": identity.to_json(),
     }
-    target = _path(project, reference, overrides)
-    with contextlib.suppress(OSError):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(data))
-        os.replace(temporary, target)
+    write_local(_path(project, reference, overrides), json.dumps(data))
 
 
 def forget_witness(project: Project, reference: str, overrides: Mapping[str, Any]) -> None:
@@ -149,7 +145,7 @@ def listing_state(folder: Path) -> str:
 
 
 def _candidates(project: Project) -> str:
-    return str(Digest.of_struct("candidates", [_name(project, path) for path in project.candidates()]))
+    return str(Digest.of_struct("candidates", [project.shown(path) for path in project.candidates()]))
 
 
 def _holds_source(folder: str) -> bool:
@@ -161,10 +157,6 @@ def _file_state(path: Path) -> str | None:
         return Digest.of_file(path).hex if path.stat().st_size else "empty"
     except OSError:
         return None
-
-
-def _name(project: Project, path: Path) -> str:
-    return str(path.relative_to(project.root)) if path.is_relative_to(project.root) else str(path)
 
 
 def _path(project: Project, reference: str, overrides: Mapping[str, Any]) -> Path:

@@ -68,7 +68,7 @@ class StepIOManager(dg.IOManager):
             table = session.frame(step)
         else:
             result, results = self._current(pipeline, step)
-            table = frame_format.read(results.open_blob(result.output.blobs[0]))
+            table = frame_format.read_result(results, result)
         asked = getattr(context.dagster_type.typing_type, "__module__", "")
         return PandasEngine().hand_over(table, "pyarrow.Table" if asked.startswith("pyarrow") else "pandas.DataFrame")
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from odibi_assets.decide.plan import Plan, World, open_world
-from odibi_assets.declare.definition import Overrides
 from odibi_assets.declare.mistake import expected_one_of
+from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
 from odibi_assets.execute.report import Report, reuse_report, run_report
@@ -161,6 +161,25 @@ class PipelineRun:
         if why_not:
             raise UsageError(f"Nothing to resume: run {found.start.run_id} {why_not}.")
         return found
+
+
+def to_resume(open: Callable[[Overrides], PipelineRun], run_id: str | None = None) -> tuple[PipelineRun, Run]:
+    """A pipeline opened as the run that is resumed had it, and that run.
+
+    Args:
+        open: Opens the pipeline with what a run changed of it.
+        run_id: The run; the pipeline's last unless given.
+
+    Raises:
+        UsageError: There is nothing to resume.
+    """
+    opened = open(Overrides())
+    parent = opened.parent(run_id)
+    overrides = Overrides.from_json(parent.start.overrides)
+    if overrides:
+        opened = open(overrides)
+    opened.selected = tuple(name for name in parent.start.steps if name in opened.identity.by_name) or None
+    return opened, parent
 
 
 def why_not_resumable(run: Run, runs: Iterable[Run]) -> str | None:

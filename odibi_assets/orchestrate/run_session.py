@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from odibi_assets.decide.plan import open_world, snapshots_of, utc_now
-from odibi_assets.declare.definition import Overrides
+from odibi_assets.declare.overrides import Overrides
 from odibi_assets.errors import UsageError
 from odibi_assets.execute.session import Session
 from odibi_assets.identify.identification import Identified

@@ -14,7 +14,7 @@ def watched(root: Path, body: str, change: str = "") -> Any:
     import os
     import textwrap
 
-    from odibi_assets.identify.observed_inputs import Observation, Recorder, as_mapping, observed
+    from odibi_assets.identify.observed_inputs import Observation, Recorder, observed, unobserved
 
     os.chdir(root)
     (root / "data").mkdir(exist_ok=True)
@@ -28,10 +28,12 @@ def watched(root: Path, body: str, change: str = "") -> Any:
     recorder = Recorder(root, (str(root / ".oda"),))
     with observed(recorder):
         namespace["step"]()
-    trace = recorder.finish(bytes(32), as_mapping(os.environ))
-    held = [one.holds(root, bytes(32), as_mapping(os.environ)) for one in trace]
+    with unobserved():
+        env = dict(os.environ)
+    trace = recorder.finish(bytes(32), env)
+    held = [one.holds(root, bytes(32), env) for one in trace]
     exec(prepare + change)
-    holds = [Observation.from_json(one.to_json()).holds(root, bytes(32), as_mapping(os.environ)) for one in trace]
+    holds = [Observation.from_json(one.to_json()).holds(root, bytes(32), dict(os.environ)) for one in trace]
     return {
         "seen": [[one.kind, one.name] for one in trace],
         "held": all(held),

@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 
 from odibi_assets.errors import NotStorable
 from odibi_assets.identify.frame_version import FrameVersion, column_digest, frame_version
+from odibi_assets.keep.result import Result
+from odibi_assets.keep.results import Results
 
 # A list's values keep the name that Arrow gives them, so that nested types come back as they are.
 _OPTIONS: dict[str, Any] = {"compression": "zstd", "use_compliant_nested_type": False}
@@ -79,6 +81,15 @@ def write(table: pa.Table, path: Path) -> None:
 def read(path: Path) -> pa.Table:
     """Read what ``write`` wrote."""
     return pq.ParquetFile(path, memory_map=True).read()
+
+
+def read_result(results: Results, result: Result) -> pa.Table:
+    """The table of a result, its bytes verified.
+
+    Raises:
+        DamagedObject: They are missing, or not what they were.
+    """
+    return read(results.open_blob(result.output.blobs[0]))
 
 
 def without_unnamed_index(table: pa.Table) -> pa.Table:
