@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from odibi_assets.declare.definition import Overrides
+from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
 from odibi_assets.identify import source_loader, witness
 from odibi_assets.identify.identification import Identified
@@ -37,4 +37,7 @@ def find_and_identify(project: Project, reference: str, overrides: Overrides) ->
             files=[*files, *identified.sql_files],
             observed=seen,
         )
+        # The witness holds the files as they are now; what was loaded must still be that.
+        if any(source_loader.changed_since_load()):
+            witness.forget_witness(project, reference, overrides.to_json())
     return source, identified

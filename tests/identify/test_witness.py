@@ -68,7 +68,7 @@ def write_project(root: Path, files: dict[str, str] | None = None) -> None:
 
 def identified(root: Path, reference: str = "pipe.yaml") -> Any:
     """Import and identify, as a process does that finds no witness; the keys of the steps."""
-    from odibi_assets.declare.definition import Overrides
+    from odibi_assets.declare.overrides import Overrides
     from odibi_assets.declare.project import Project
     from odibi_assets.identify.witnessed import find_and_identify
 
@@ -78,7 +78,7 @@ def identified(root: Path, reference: str = "pipe.yaml") -> Any:
 
 def witnessed(root: Path, reference: str = "pipe.yaml") -> Any:
     """The keys as a witness gives them, or None where none holds."""
-    from odibi_assets.declare.definition import Overrides
+    from odibi_assets.declare.overrides import Overrides
     from odibi_assets.declare.project import Project
     from odibi_assets.identify.witness import load_witness
 
@@ -214,6 +214,10 @@ UNSOUND = {
         "import socket\nsocket.socket().connect_ex(('127.0.0.1', 9))\ndef clean(orders):\n    return 1\n"
     ),
     "an import that reads all variables": "import os\nALL = dict(os.environ)\ndef clean(orders):\n    return 1\n",
+    "a file that was written after it was loaded": (
+        "import helper\nwith open(helper.__file__, 'a') as file:\n    file.write('# later\\n')\n"
+        "def clean(orders):\n    return helper\n"
+    ),
     "a step that imports by computed names": (
         "import importlib\ndef clean(orders, *, kind='x'):\n    return importlib.import_module(kind).double(orders)\n"
     ),
