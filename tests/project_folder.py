@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from warm_process import WarmProcess
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,7 @@ class Zygote:
     """A warm process that forks one `oda` command after another."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("zygote.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._line() == "ready"
+        self.process = WarmProcess(Path(__file__).with_name("zygote.py"))
 
     def oda(self, arguments: list[str], folder: Path, env: dict[str, str], *, full: bool = False) -> Answer:
         out, err = folder / ".stdout", folder / ".stderr"
@@ -53,21 +46,10 @@ class Zygote:
             "stderr": str(err),
             "full": full,
         }
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        self._line()
-        status = json.loads(self._line())["status"]
-        return Answer(status, out.read_text(), err.read_text())
+        return Answer(self.process.ask(request), out.read_text(), err.read_text())
 
     def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
-
-    def _line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        self.process.close()
 
 
 @dataclass

@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import json
 import os
-import subprocess
 import sys
 import textwrap
 import traceback
@@ -18,15 +17,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from warm_process import WarmProcess, serve  # noqa: E402
+
 
 class ChildProcesses:
     """A warm process that forks one probe after another."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._line() == "ready"
+        self.process = WarmProcess(Path(__file__))
 
     def run(self, probe: Callable[..., Any], folder: Path, *values: Any, env: dict[str, str] | None = None) -> Any:
         """What the probe returns; its exception fails the test with its traceback."""
@@ -39,26 +39,18 @@ class ChildProcesses:
             "env": env or {},
             "answer": str(answer),
         }
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        assert self._line() == "done"
+        assert self.process.ask(request) == 0
         document = json.loads(answer.read_text())
         answer.unlink()
         assert "error" not in document, document.get("error")
         return document["value"]
 
     def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
-
-    def _line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        self.process.close()
 
 
-def _child(request: dict[str, Any]) -> None:
+def answer_request(request: dict[str, Any]) -> int:
+    """Run one probe, its answer in a file."""
     os.dup2(2, 1)  # standard output belongs to the conversation
     os.chdir(request["folder"])
     os.environ.update(request["env"])
@@ -69,6 +61,7 @@ def _child(request: dict[str, Any]) -> None:
     except BaseException:
         document = {"error": traceback.format_exc()}
     Path(request["answer"]).write_text(json.dumps(document))
+    return 0
 
 
 def main() -> None:
@@ -81,15 +74,7 @@ def main() -> None:
     import odibi_assets.identify.witnessed  # noqa: F401
 
     odibi_assets.identify.distribution.owner_of_module("pandas")  # reads every RECORD once
-    print("ready", flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            _child(request)
-            os._exit(0)
-        os.waitpid(pid, 0)
-        print("done", flush=True)
+    serve(answer_request)
 
 
 if __name__ == "__main__":
