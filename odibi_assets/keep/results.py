@@ -116,12 +116,13 @@ class Results:
         """
         key = result.key.digest()
         while True:
+            # Counted before the look: whoever commits after it takes the same number, and one of the two loses.
+            generation = max(self.generations(key), default=0) + 1
             present = next(self.candidates(key), None)
             same = present is not None and _content(present) == _content(result)
             if present is not None and self.is_whole(present) and (same or not replace):
                 return present
             unexplained = present is not None and _is_unexplained(present, result)
-            generation = max(self.generations(key), default=0) + 1
             new = result.with_generation(generation, nondeterministic=unexplained)
             if self.store.create(_result_name(key, generation), canonical_json.dump_sealed(new.to_json())):
                 return new

@@ -134,6 +134,24 @@ def test_of_threads_that_commit_different_data_under_one_key_one_wins_and_all_ad
         assert not adopted[0].nondeterministic
 
 
+def test_a_result_committed_just_after_another_commit_looked_is_adopted_by_it(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = open_results(Path(results.store.name))
+    looked = late.candidates
+    committed: list[Result] = []
+
+    def look_then_lose_the_race(digest: Digest) -> Any:
+        found = list(looked(digest))
+        if not committed:
+            committed.append(store(results, KEY, FIRST))
+        return iter(found)
+
+    monkeypatch.setattr(late, "candidates", look_then_lose_the_race)
+    assert store(late, KEY, SECOND) == committed[0]
+    assert late.generations(KEY.digest()) == [1]
+
+
 def test_an_equal_result_is_adopted_even_where_a_new_one_was_asked_for(results: Results) -> None:
     first = store(results, KEY, FIRST)
     assert store(results, KEY, FIRST, replaces=True, run_id="run-2") == first
