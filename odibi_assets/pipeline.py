@@ -18,12 +18,11 @@ from odibi_assets.errors import UsageError
 from odibi_assets.execute.report import Report
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.pipeline_source import PipelineSource
-from odibi_assets.keep.formats import frame as frame_format
+from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
 
 if TYPE_CHECKING:
     import dagster as dg
-    import pandas as pd
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -60,20 +59,25 @@ class RunResult:
     def failed(self) -> tuple[str, ...]:
         return tuple(step.name for step in self.report.steps if step.outcome == "failed")
 
-    def load(self, step: str) -> pd.DataFrame:
-        """The frame of a step that this run finished.
+    def load(self, step: str) -> Any:
+        """What a step of this run came to: a frame as ``pandas.DataFrame``, another value as it was returned.
+
+        Args:
+            step: A step, or ``step.output`` where it has several.
 
         Raises:
-            KeyError: The run has no result of the step.
+            KeyError: The run has no such result.
         """
+        step, dot, output = step.partition(".")
         found = {found.name: found for found in self.report.steps}[step]
         if found.key is None or found.version is None:
             raise KeyError(f"Step {step!r} was {found.outcome} in this run: it has no result.")
         results = self._opened.world.results
         for result in results.candidates(Digest.parse(found.key)):
-            if str(result.output.version) == found.version:
-                frame: pd.DataFrame = frame_format.read_result(results, result).to_pandas()
-                return frame
+            if str(result.version) == found.version:
+                kept = read_output(result.outputs[output] if dot else result.output, results)
+                value = FORMATS[kept.format].hand_over(kept, self._opened.world.local / "values" / "loaded")
+                return value.to_pandas() if kept.format == "parquet" else value
         raise KeyError(f"The result of step {step!r} is gone from the store.")
 
 
@@ -127,6 +131,19 @@ class Pipeline:
     ) -> None:
         """Declare a step that runs one SELECT over its inputs."""
         self._declare(name, layer, {**fields, "inputs": inputs}, sql=statement)
+
+    def command(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        layer: str,
+        outputs: Mapping[str, Mapping[str, str]],
+        **fields: Any,
+    ) -> None:
+        """Declare a step that runs a program; its outputs are the files and folders that it makes."""
+        chosen = {**fields, "outputs": {output: dict(place) for output, place in outputs.items()}}
+        self._declare(name, layer, chosen, command=list(arguments))
 
     def step(self, *, layer: str, name: str | None = None, **fields: Any) -> Callable[[Function], Function]:
         """Declare a function as a step: positional parameters are inputs, keyword-only ones params."""

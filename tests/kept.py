@@ -33,7 +33,7 @@ def table(*values: object) -> pa.Table:
 
 def computed(key: Key, data: pa.Table, **more: Any) -> Computed:
     fields: dict[str, Any] = {"produced_at": AT, "run_id": "run-1", "seconds": 0.5, "reason": "no result yet", **more}
-    return Computed("flights", key, settle(data, shared=False), **fields)
+    return Computed("flights", key, {"result": settle(data, shared=False)}, **fields)
 
 
 def store(results: Results, key: Key, data: pa.Table, **more: Any) -> Result:

@@ -26,7 +26,12 @@ def list_pipelines(
     for source, name in pipelines(project):
         definition = source.definition()
         own = [
-            {"name": step.name, "layer": step.layer, "kind": step.kind, "inputs": list(step.bindings.values())}
+            {
+                "name": step.name,
+                "layer": step.layer,
+                "kind": step.kind,
+                "inputs": [str(taken) for taken in step.bindings.values()],
+            }
             for step in definition.steps.values()
         ]
         found.append(

@@ -71,14 +71,14 @@ def answer(arguments: list[str], started: float) -> int | None:
 
     from odibi_assets.cli.render import plan_text, run_text
     from odibi_assets.execute.report import plan_report, reuse_report, saved_seconds
-    from odibi_assets.execute.reuse import reuse
+    from odibi_assets.execute.reuse import copies_are_right, reuse
 
     if quick.command == "plan":
         world.files.save()
         report = plan_report(plan, witness.identity, project.environment)
         print(json.dumps(report.to_json()) if quick.as_json else plan_text(report))
         return 0
-    if plan.to_run:
+    if plan.to_run or not copies_are_right(plan, world):
         return None
     snapshot = reuse(plan, witness.identity, world, project)
     seconds = time.perf_counter() - started

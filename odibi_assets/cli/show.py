@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,9 @@ from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.errors import UsageError
 from odibi_assets.identify.pipeline_source import find_pipeline
 from odibi_assets.keep.formats import frame as frame_format
+from odibi_assets.keep.formats.files import FileTree, put_at
+from odibi_assets.keep.formats.kept import Kept
+from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.keep.result import Result
 from odibi_assets.keep.results import Results
 from odibi_assets.keep.snapshot import Snapshots
@@ -43,11 +47,19 @@ def show(
         raise UsageError(
             f"Pipeline {definition.name!r} has no step {name!r}: {expected_one_of(name, definition.by_name)}"
         )
-    if dot and wanted != "result":
-        raise UsageError(f"Step {name!r} has no output {wanted!r}: expected 'result'.")
+    outputs = list(definition.by_name[name].outputs) or ["result"]
+    if (dot and wanted not in outputs) or (not dot and len(outputs) > 1):
+        told = f"has no output {wanted!r}" if dot else "has several outputs"
+        raise UsageError(
+            f"Step {name!r} {told}: {expected_one_of(f'{name}.{wanted}', [f'{name}.{each}' for each in outputs])}"
+        )
     world = open_world(project, definition.name, definition.store)
     result = _result(world.results, snapshots_of(world, project, definition.name), name, version)
-    shown = frame_format.without_unnamed_index(frame_format.read_result(world.results, result))
+    kept = read_output(result.outputs[wanted or outputs[0]], world.results)
+    if kept.format != "parquet":
+        _show_value(kept, definition.name, step, result, output=output and project.root / output, as_json=json)
+        return
+    shown = frame_format.without_unnamed_index(kept.value)
     if output is not None:
         _write(shown, project.root / output)
         if not json:
@@ -58,9 +70,9 @@ def show(
             {
                 "pipeline": definition.name,
                 "step": name,
-                "version": str(result.output.version),
+                "version": str(kept.version),
                 "row_count": shown.num_rows,
-                "schema": dict(result.output.schema),
+                "schema": dict(kept.schema),
                 "rows": data,
             }
         )
@@ -68,13 +80,53 @@ def show(
         typer.echo(_text(shown, rows, result))
 
 
+def _show_value(kept: Kept, pipeline: str, step: str, result: Result, *, output: Path | None, as_json: bool) -> None:
+    """Print or export what is no frame."""
+    data = kept.value if isinstance(kept.value, bytes) else b""
+    text = data.decode() if kept.format in ("text", "json") else None
+    if output is not None:
+        _export(kept, output)
+    if as_json:
+        value = jsonlib.loads(data) if kept.format == "json" else text
+        print_json(
+            {"pipeline": pipeline, "step": step, "version": str(kept.version), "format": kept.format, "value": value}
+        )
+        return
+    if output is not None:
+        typer.echo(f"Written to {output}.")
+        return
+    described = text if text is not None else _summary(kept)
+    typer.echo(
+        f"{described}\n\n{kept.format}, version {kept.version.hex[:12]}, computed {result.produced_at[:19]} UTC."
+    )
+
+
+def _export(kept: Kept, output: Path) -> None:
+    if not output.parent.is_dir():
+        raise UsageError(f"{output} can't be written: the folder {output.parent} does not exist.")
+    if isinstance(kept.value, FileTree):
+        put_at(kept.value, output)
+    else:
+        FORMATS[kept.format].as_path(kept, output.parent).replace(output)
+
+
+def _summary(kept: Kept) -> str:
+    if isinstance(kept.value, FileTree):
+        return "\n".join(f"{entry.size_bytes:>12,}  {path}" for path, entry in kept.value.entries.items())
+    if kept.format == "numpy":
+        return "\n".join(f"{name or 'array'}: {array.dtype}, shape {array.shape}" for name, array in kept.value.items())
+    return f"{kept.size_bytes:,} bytes"
+
+
 def _result(results: Results, snapshots: Snapshots, step: str, version: str | None) -> Result:
     if version is not None:
         wanted = version.removeprefix("b3:")
         found = {
-            result.output.version.hex: result
+            version.hex: result
             for result in results.all()
-            if result.key.step == step and result.output.version.hex.startswith(wanted)
+            if result.key.step == step
+            for version in (result.version, *(output.version for output in result.outputs.values()))
+            if version.hex.startswith(wanted)
         }
         if len(found) != 1:
             raise UsageError(
@@ -112,7 +164,7 @@ def _text(shown: Any, rows: int, result: Result) -> str:
     head = shown.slice(0, rows).to_pylist()
     cells = [["" if value is None else str(value) for value in row.values()] for row in head]
     body = text_table(shown.column_names, cells) if shown.num_columns else ""
-    version, produced = result.output.version.hex[:12], result.produced_at[:19]
+    version, produced = result.version.hex[:12], result.produced_at[:19]
     return (
         f"{body}\n\n{shown.num_rows:,} rows, {shown.num_columns} columns, version {version}, computed {produced} UTC."
     )

@@ -41,7 +41,7 @@ def why(context: typer.Context, pipeline: PipelineArgument, step: StepArgument, 
     typer.echo(_text(decision, plan, causes))
     if current is not None:
         typer.echo(
-            f"Its current result is version {current.output.version.hex[:12]}, computed {current.produced_at[:19]} UTC "
+            f"Its current result is version {current.version.hex[:12]}, computed {current.produced_at[:19]} UTC "
             f"by run {current.run_id} because: {current.reason}."
         )
 
@@ -49,7 +49,7 @@ def why(context: typer.Context, pipeline: PipelineArgument, step: StepArgument, 
 def _current(result: Result) -> dict[str, object]:
     return {
         "key": str(result.key.digest()),
-        "version": str(result.output.version),
+        "version": str(result.version),
         "run_id": result.run_id,
         "produced_at": result.produced_at,
         "reason": result.reason,

@@ -12,7 +12,7 @@ from odibi_assets.declare.project import Project
 from odibi_assets.declare.template import fill_env
 from odibi_assets.errors import UsageError
 from odibi_assets.identify.digest import Digest
-from odibi_assets.identify.file_digest import FileDigests, match
+from odibi_assets.identify.file_digest import FileDigests, match, partition_of
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity, with_items
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import Key
@@ -55,6 +55,7 @@ class World:
     """What a plan looks at: the store, the files, the variables, the clock.
 
     Attributes:
+        local: Folder for files of this machine, safe to delete.
         current: What is current, for inputs that are not selected and for reasons.
         columns: Version of a frame → its column digests, for results that are not committed yet.
     """
@@ -63,6 +64,7 @@ class World:
     results: Results
     env: Mapping[str, str]
     files: FileDigests
+    local: Path
     current: Snapshot | None = None
     now: Callable[[], datetime.datetime] = utc_now
     columns: dict[Digest, Mapping[str, Digest]] = field(default_factory=dict)
@@ -137,16 +139,18 @@ class World:
             settings=self._date_item() if step.takes_date else {},
         )
         bindings = {}
-        for name, upstream in step.bindings.items():
-            reference = references[upstream]
-            bindings[name] = binding_item(upstream, step.handed_as[name], reference, self._columns(reference))
+        for name, taken in step.bindings.items():
+            reference = references[taken.step]
+            output = reference.output(taken.output)
+            bindings[name] = binding_item(taken, step.handed_as[name], output, self._columns(reference, output.version))
         return completed.key.bound(bindings)
 
-    def _columns(self, reference: ResultReference) -> Mapping[str, Digest]:
-        if reference.version not in self.columns:
+    def _columns(self, reference: ResultReference, version: Digest) -> Mapping[str, Digest]:
+        if version not in self.columns:
             result = self.results.get(reference)
-            self.columns[reference.version] = result.output.columns if result is not None else {}
-        return self.columns[reference.version]
+            for output in result.outputs.values() if result is not None else ():
+                self.columns[output.version] = output.columns
+        return self.columns.get(version, {})
 
     def file_items(self, step: StepIdentity) -> dict[str, Item]:
         """The files that a step declares, by content."""
@@ -159,8 +163,10 @@ class World:
                 continue
             for path in paths:
                 shown = str(path.relative_to(self.root))
-                # Where a reader takes the files, their order counts and their names do not (truth.md 4.1).
-                name = f"{len(items):06d}" if step.kind == "read" else shown
+                # Where a reader takes the files, their order counts and their names do not (truth.md 4.1),
+                # apart from folders that it makes columns of.
+                hive = "".join(f" {key}={value}" for key, value in partition_of(path, self.root))
+                name = f"{len(items):06d}{hive}" if step.kind == "read" else shown
                 items[name] = Item(self.files.digest(path), "file", shown=shown)
         return items
 
@@ -224,7 +230,7 @@ def open_world(project: Project, pipeline: str, store: str | None) -> World:
         UnknownLayout: Another version of odibi-assets wrote it.
     """
     results = open_results(project.store_root(store))
-    world = World(project.root, results, project.env, FileDigests(project.local / "files.json"))
+    world = World(project.root, results, project.env, FileDigests(project.local / "files.json"), project.local)
     world.current = snapshots_of(world, project, pipeline).current()
     return world
 

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from odibi_assets.declare.input import Input
 from odibi_assets.declare.mistake import DefinitionError, Mistake, nearest, shown
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.pipeline import DEFAULT_LAYERS, Pipeline
@@ -23,16 +24,16 @@ COMPONENT_TYPE = "odibi_assets.MedallionPipeline"
 # Fields of the design that this version does not act on: refused, since a field that is
 # accepted and ignored is a promise broken in silence.
 NOT_BUILT_PIPELINE = frozenset(
-    "timeout run_timeout resume retention rollback preset schedule partitions jobs watch automation alerts".split()
+    "timeout run_timeout resume retention rollback preset partitions watch automation alerts".split()
 )
 NOT_BUILT_STEP = frozenset(
-    "command outputs expect timeout preview columns optional when rollback critical checkpoint write partitions".split()
+    "expect timeout preview columns optional when rollback critical checkpoint partitions".split()
 )
 NOT_BUILT = "a field that this version acts on (this one is not built yet)"
 NOT_BUILT_NESTED = frozenset(
     {("retry", "on"), ("retry", "params"), ("retry", "on_timeout"), ("checkpoint", "seconds"), ("read", "url")}
 )
-NOT_BUILT_VALUES = frozenset({("engine", "spark"), ("format", "json"), ("format", "jsonl"), ("format", "excel")})
+NOT_BUILT_VALUES = frozenset({("engine", "spark"), ("format", "skops")})
 NOT_BUILT_CHECKPOINT_MODES = frozenset({"interval", "manual"})
 
 
@@ -65,7 +66,7 @@ class Definition:
 
     def knows_inputs_of(self, step: Step) -> bool:
         """Are all its inputs steps? Where one is not, that is the mistake, and no other need be told of it."""
-        return set(step.bindings.values()) <= self.names
+        return {taken.step for taken in step.bindings.values()} <= self.names
 
     def checked(self) -> Pipeline:
         """The pipeline.
@@ -115,6 +116,7 @@ class _Reading:
         self._check_names()
         for place, raw in self.raw_steps:
             self._check_step(place, raw)
+        self._check_written_paths()
         self._check_references()
         if not self.definition.mistakes:
             steps = tuple(self.definition.steps[place] for place, _ in self.raw_steps)
@@ -175,7 +177,9 @@ class _Reading:
             if isinstance(raw, Mapping):
                 self.raw_steps.append(((*place, i), dict(raw)))
             else:
-                self.definition.mistake((*place, i), raw, "a mapping with name, layer and one of read, sql, python")
+                self.definition.mistake(
+                    (*place, i), raw, "a mapping with name, layer and one of read, sql, python, command"
+                )
 
     def _apply_step_overrides(self) -> None:
         by_name = {raw.get("name"): (place, raw) for place, raw in self.raw_steps if isinstance(raw.get("name"), str)}
@@ -205,10 +209,10 @@ class _Reading:
     def _check_step(self, place: Place, raw: dict[str, Any]) -> None:
         before = len(self.definition.mistakes)
         self._refuse_not_built(raw, place, NOT_BUILT_STEP)
-        transforms = [key for key in ("read", "sql", "python") if key in raw]
+        transforms = [key for key in ("read", "sql", "python", "command") if key in raw]
         if len(transforms) != 1 and not any(key in NOT_BUILT_STEP for key in self._original(place)):
             found = "none" if not transforms else " and ".join(transforms)
-            self.definition.mistake(place, found, "exactly one of read, sql, python")
+            self.definition.mistake(place, found, "exactly one of read, sql, python, command")
         params = self.data.get("params") if isinstance(self.data.get("params"), Mapping) else {}
         merged = {**(params or {}), **self.overrides.params}
         filled = {key: self._filled(value, (*place, key), merged) for key, value in raw.items()}
@@ -232,7 +236,8 @@ class _Reading:
         belongs = {
             "read": ("read",),
             "sql": ("sql", "inputs", "deterministic"),
-            "python": ("python", "inputs", "params", "files", "env"),
+            "python": ("python", "inputs", "params", "files", "env", "outputs"),
+            "command": ("command", "inputs", "files", "env", "outputs"),
         }
         every = {field for fields in belongs.values() for field in fields}
         for name in sorted(step.model_fields_set & every - set(belongs[step.kind])):
@@ -247,6 +252,54 @@ class _Reading:
             self._check_path((*place, "files", i), path)
         if step.sql is not None and not step.bindings:
             self.definition.mistake(place, "no inputs", "inputs: the steps whose results the statement reads")
+        if isinstance(step.inputs, tuple) and len(step.bindings) < len(step.inputs):
+            self.definition.mistake(
+                (*place, "inputs"), ", ".join(step.inputs), "each name once; a mapping gives each input its parameter"
+            )
+        self._check_outputs(place, step)
+
+    def _check_outputs(self, place: Place, step: Step) -> None:
+        if step.command is not None and not step.outputs:
+            self.definition.mistake(
+                place, "no outputs", "outputs: {NAME: {path: …, format: …}}, what the command makes"
+            )
+        for name, output in step.outputs.items():
+            where = (*place, "outputs", name)
+            if output.path is not None:
+                self._check_path((*where, "path"), output.path)
+                if step.command is None and output.format not in ("file", "folder"):
+                    expected = "format: file or folder, where a function puts its output at a path"
+                    self.definition.mistake((*where, "format"), output.format, expected)
+            elif step.command is not None:
+                self.definition.mistake(where, "no path", "path: the file or folder that the command makes")
+            if step.command is not None and output.format == "pickle":
+                self.definition.mistake((*where, "format"), "pickle", "a format that is read without running code")
+        if step.write is not None:
+            self._check_path((*place, "write", "path"), step.write.path)
+            if len(step.outputs) > 1:
+                names = ", ".join(step.outputs)
+                self.definition.mistake((*place, "write"), f"outputs {names}", "one result, of which a copy is written")
+
+    def _check_written_paths(self) -> None:
+        """A path that one step writes is nobody else's: neither written nor read by another."""
+        written: dict[str, str] = {}
+        for place, step in self.definition.steps.items():
+            paths = {("outputs", name, "path"): output.path for name, output in step.outputs.items() if output.path}
+            if step.write is not None:
+                paths["write", "path"] = step.write.path
+            for at, path in paths.items():
+                plain = str(PurePosixPath(path))
+                if plain in written:
+                    self.definition.mistake((*place, *at), path, f"a path of its own (step {written[plain]} writes it)")
+                written.setdefault(plain, step.name)
+        for place, step in self.definition.steps.items():
+            reads = {("read", "path"): step.read.path} if step.read is not None else {}
+            reads |= {("files", i): path for i, path in enumerate(step.files)}
+            for at, path in reads.items():
+                for target, owner in written.items():
+                    if PurePosixPath(path).is_relative_to(target):
+                        expected = f"a path that no step writes: take the result of {owner} as an input"
+                        self.definition.mistake((*place, *at), path, expected, owner)
 
     def _check_path(self, place: Place, path: str) -> None:
         parts = PurePosixPath(path.replace("\\", "/"))
@@ -255,6 +308,7 @@ class _Reading:
 
     def _check_references(self) -> None:
         layer_of = {raw["name"]: raw.get("layer") for _, raw in self.raw_steps if isinstance(raw.get("name"), str)}
+        raw_of = {raw["name"]: raw for _, raw in self.raw_steps if isinstance(raw.get("name"), str)}
         self.definition.names = frozenset(layer_of)
         graph: dict[str, set[str]] = {name: set() for name in layer_of}
         place_of: dict[str, Place] = {}
@@ -262,8 +316,9 @@ class _Reading:
             name = raw.get("name")
             if isinstance(name, str):
                 place_of.setdefault(name, place)
-            for at, upstream in _named_steps(raw):
+            for at, named in _named_steps(raw):
                 where = (*place, *at)
+                upstream = Input.parse(named).step
                 if upstream not in layer_of:
                     self.definition.mistake(
                         where, upstream, f"a step of this pipeline ({_names(layer_of)})", nearest(upstream, layer_of)
@@ -271,9 +326,11 @@ class _Reading:
                 elif upstream == name:
                     self.definition.mistake(where, upstream, "another step: a step can't take its own result")
                 else:
+                    self._check_output_of(where, at, named, raw_of[upstream])
                     self._check_layers(where, name, raw.get("layer"), upstream, layer_of[upstream])
                     if isinstance(name, str):
                         graph[name].add(upstream)
+        self._check_jobs(layer_of)
         try:
             graphlib.TopologicalSorter(graph).prepare()
         except graphlib.CycleError as error:
@@ -281,6 +338,30 @@ class _Reading:
             self.definition.mistake(
                 (*place_of[cycle[0]], "inputs"), " → ".join(reversed(cycle)), "steps without a cycle"
             )
+
+    def _check_jobs(self, names: Mapping[str, object]) -> None:
+        jobs = self.data.get("jobs")
+        for job, steps in jobs.items() if isinstance(jobs, Mapping) else ():
+            for i, name in enumerate(steps) if isinstance(steps, list) else ():
+                if name not in names:
+                    where = (*self.prefix, "jobs", job, i)
+                    self.definition.mistake(
+                        where, name, f"a step of this pipeline ({_names(names)})", nearest(name, names)
+                    )
+
+    def _check_output_of(self, where: Place, at: Place, named: str, upstream: Mapping[str, Any]) -> None:
+        """Does the text name one output of the step?"""
+        taken, declared = Input.parse(named), upstream.get("outputs")
+        outputs = [str(name) for name in declared] if isinstance(declared, Mapping) else []
+        if at[0] == "after":
+            if taken.output is not None:
+                self.definition.mistake(where, named, "a step, since after hands on no data", taken.step)
+        elif taken.output is None and len(outputs) > 1:
+            choices = [f"{taken.step}.{output}" for output in outputs]
+            self.definition.mistake(where, named, f"one of its outputs: {', '.join(choices)}")
+        elif taken.output is not None and taken.output not in outputs:
+            choices = [f"{taken.step}.{output}" for output in outputs] or [taken.step]
+            self.definition.mistake(where, named, f"one of {', '.join(choices)}", nearest(named, choices))
 
     def _check_layers(self, where: Place, name: object, layer: object, upstream: str, upstream_layer: object) -> None:
         if layer not in self.layers or upstream_layer not in self.layers:
@@ -324,7 +405,10 @@ class _Reading:
             return None
 
     def _note(self, model: type[BaseModel], detail: ErrorDetails, place: Place, where: Place) -> None:
-        if tuple(place[-2:]) in NOT_BUILT_NESTED:
+        is_optional_input = len(place) > 1 and place[-2] == "inputs" and isinstance(detail["input"], Mapping)
+        if is_optional_input:
+            self.definition.mistake(place, detail["input"], NOT_BUILT)
+        elif tuple(place[-2:]) in NOT_BUILT_NESTED:
             self.definition.mistake(place, place[-1], NOT_BUILT)
         elif detail["type"] == "extra_forbidden":
             fields = list(_model_at(model, where[:-1]).model_fields)

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from odibi_assets.declare.policies import Cache, Checkpoint, Model, Retry
+from odibi_assets.declare.policies import Cache, Checkpoint, Model, Retry, Schedule
 from odibi_assets.declare.step import EngineName, Name, Step
 
+JobName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=100)]
 DEFAULT_LAYERS = ("bronze", "silver", "gold")
 
 
@@ -32,6 +33,10 @@ class Pipeline(Model):
     checkpoint: Checkpoint = Field(Checkpoint(), description="When results are committed and published.")
     cache: Cache = Field(Cache(), description="Whether results are reused.")
     retry: Retry = Field(Retry(), description="How transient failures are tried again.")
+    schedule: Schedule | None = Field(None, description="When Dagster's daemon runs the pipeline.")
+    jobs: dict[JobName, Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]] = Field(
+        {}, description="Further Dagster jobs: name → the steps of it; oda run --job NAME runs one."
+    )
     on_error: Literal["fail_fast", "continue"] = Field(
         "fail_fast", description="fail_fast: nothing new starts after a failure; continue: independent steps go on."
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
+import zoneinfo
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from cronsim import CronSim, CronSimError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Model(BaseModel):
@@ -40,6 +43,45 @@ class Retry(Model):
         factor = {"constant": 1, "linear": attempt, "exponential": 2**attempt - 1}[self.backoff]
         wait = float(self.delay * factor)
         return wait if self.max_delay is None else min(wait, self.max_delay)
+
+
+_CRON_NAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+}
+
+
+class Schedule(Model):
+    """When Dagster's daemon runs a pipeline."""
+
+    cron: str = Field(
+        description="Five fields: minute, hour, day of month, month, day of week; or @daily and its like."
+    )
+    timezone: str = Field("UTC", description="An IANA name, as Europe/Vienna.")
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        fields = _CRON_NAMES.get(value, value)
+        try:
+            if len(fields.split()) != 5:
+                raise CronSimError("another number of fields")
+            CronSim(fields, datetime.datetime(2013, 1, 1))
+        except CronSimError as error:
+            raise ValueError("five fields of cron, as 0 6 * * *") from error
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_time_zone(cls, value: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("an IANA time zone, as Europe/Vienna") from error
+        return value
 
 
 class Checkpoint(Model):

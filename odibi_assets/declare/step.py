@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from odibi_assets.declare.input import Input
 from odibi_assets.declare.policies import Model, Retry, StepCache
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Paths = Annotated[tuple[str, ...], Field(strict=False)]
+Argument = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) in (int, float) else value)]
 EngineName = Literal["pandas"]
+OutputFormat = Literal["parquet", "text", "json", "bytes", "numpy", "file", "folder", "pickle"]
+Kind = Literal["read", "sql", "python", "command"]
 
 
 class Read(Model):
     """Files that a bronze step reads, each with the engine's own reader."""
 
-    format: Literal["csv", "parquet"] = Field(description="How the files are parsed.")
+    format: Literal["csv", "parquet", "json", "jsonl", "excel"] = Field(description="How the files are parsed.")
     path: str = Field(
-        description="A path or glob below the project root; several files are joined in the order of their names."
+        description="A file, folder or glob below the project root; several files are joined in the order of their "
+        "names, and folders named key=value become columns."
     )
     options: dict[str, Any] = Field({}, description="Handed to the engine's reader as they are.")
 
@@ -31,10 +37,28 @@ class SqlFile(Model):
     file: str = Field(description="Looked for beside the YAML file, then at the project root.")
 
 
+class DeclaredOutput(Model):
+    """One of the outputs of a step."""
+
+    format: OutputFormat = Field(description="How it is kept.")
+    path: str | None = Field(
+        None, description="Where the step puts it, below the project root; put back there when the step is reused."
+    )
+
+
+class Write(Model):
+    """A copy of a step's result for people; written again when it is missing or another."""
+
+    format: Literal["csv", "parquet", "json", "jsonl", "excel", "text", "bytes"] = Field(
+        description="How the copy is written."
+    )
+    path: str = Field(description="A file below the project root.")
+
+
 class Step(Model):
     """One step, as declared.
 
-    Exactly one of ``read``, ``sql`` and ``python`` says what it computes.
+    Exactly one of ``read``, ``sql``, ``python`` and ``command`` says what it computes.
     """
 
     name: Name = Field(description="Unique in the pipeline; the asset's key is [pipeline, name].")
@@ -46,8 +70,14 @@ class Step(Model):
     python: str | SkipJsonSchema[Callable[..., Any]] | None = Field(
         None, description="module:function. Positional parameters are inputs, keyword-only ones params."
     )
+    command: Annotated[tuple[Argument, ...], Field(strict=False, min_length=1)] | None = Field(
+        None, description="A program and its arguments, run at the project root; its outputs are the files it makes."
+    )
     inputs: Annotated[tuple[str, ...], Field(strict=False)] | dict[str, str] = Field(
-        (), description="Steps whose results it takes: a list, or a mapping of parameter to step."
+        (), description="Steps whose results it takes: a list, or a mapping of parameter to step or step.output."
+    )
+    outputs: dict[Name, DeclaredOutput] = Field(
+        {}, description="What the function returns as a dict, each an asset of its own; one result unless given."
     )
     after: Paths = Field((), description="Steps that must finish before, without handing on data.")
     params: dict[str, Any] = Field({}, description="Values for the keyword-only parameters of the function.")
@@ -56,24 +86,35 @@ class Step(Model):
     retry: Retry | None = Field(None, description="The pipeline's unless given.")
     cache: StepCache = Field(StepCache(), description="What is known of reads that can't be seen.")
     deterministic: bool = Field(False, description="SQL: run in one thread, so that sums of doubles repeat exactly.")
+    write: Write | None = Field(None, description="A copy of the result for people.")
 
-    @property
-    def bindings(self) -> Mapping[str, str]:
-        """Parameter or table name → the step whose result it takes."""
-        return self.inputs if isinstance(self.inputs, dict) else {name: name for name in self.inputs}
+    @cached_property
+    def bindings(self) -> Mapping[str, Input]:
+        """Parameter or table name → what it takes; in a list, an output names the parameter that takes it."""
+        if isinstance(self.inputs, dict):
+            return {name: Input.parse(text) for name, text in self.inputs.items()}
+        return {taken.output or taken.step: taken for taken in map(Input.parse, self.inputs)}
+
+    def place_of_input(self, name: str) -> tuple[str | int, ...]:
+        """Where an input stands in the declaration."""
+        if isinstance(self.inputs, dict):
+            return ("inputs", name)
+        return ("inputs", list(self.bindings).index(name))
 
     @property
     def upstream(self) -> tuple[str, ...]:
         """Every step that must finish before, each once: those it takes data from, then ``after``."""
-        return tuple(dict.fromkeys([*self.bindings.values(), *self.after]))
+        return tuple(dict.fromkeys([*(taken.step for taken in self.bindings.values()), *self.after]))
 
     def params_in_key(self) -> dict[str, Any]:
         """The params whose values count; a secret does not (truth.md 2.4)."""
         return {name: value for name, value in self.params.items() if secret_template(value) is None}
 
     @property
-    def kind(self) -> Literal["read", "sql", "python"]:
-        return "read" if self.read is not None else "sql" if self.sql is not None else "python"
+    def kind(self) -> Kind:
+        if self.read is not None:
+            return "read"
+        return "sql" if self.sql is not None else "python" if self.python is not None else "command"
 
 
 def secret_template(value: Any) -> str | None:

@@ -21,15 +21,7 @@ def run_statement(sql: str, tables: Mapping[str, pa.Table], *, threads: int | No
     Raises:
         StepError: DuckDB refused the statement or failed at it.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "enable_external_access": False,
-        "python_enable_replacements": False,
-        "autoload_known_extensions": False,
-        "autoinstall_known_extensions": False,
-        "threads": threads or os.cpu_count() or 1,
-    }
-    with duckdb.connect(":memory:", config=config) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with _closed_connection(threads) as connection:
         for name, table in tables.items():
             connection.register(name, without_unnamed_index(table))
         connection.execute("set lock_configuration = true")
@@ -37,3 +29,22 @@ def run_statement(sql: str, tables: Mapping[str, pa.Table], *, threads: int | No
             return connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             raise StepError(f"DuckDB: {type(error).__name__}: {error}") from error
+
+
+def relation_over(table: pa.Table) -> duckdb.DuckDBPyRelation:
+    """A table as a relation of a database of its own, closed to files and network."""
+    connection = _closed_connection(None)
+    return connection.from_arrow(without_unnamed_index(table))
+
+
+def _closed_connection(threads: int | None) -> duckdb.DuckDBPyConnection:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "enable_external_access": False,
+        "python_enable_replacements": False,
+        "autoload_known_extensions": False,
+        "autoinstall_known_extensions": False,
+        "threads": threads or os.cpu_count() or 1,
+    }
+    connection = duckdb.connect(":memory:", config=config)
+    connection.execute("set TimeZone = 'UTC'")
+    return connection

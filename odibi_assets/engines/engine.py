@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 
+@dataclass(frozen=True)
+class SourceFile:
+    """A file to read.
+
+    Attributes:
+        partition: Columns that its folders stand for, as Hive names them: name → value as text.
+    """
+
+    path: Path
+    partition: Mapping[str, str] = field(default_factory=dict)
+
+
 class Engine(Protocol):
     """Turns files and kept tables into what functions take, and back."""
 
-    def read(self, format: str, paths: Sequence[Path], options: Mapping[str, Any]) -> pa.Table:
-        """Read files with the engine's own reader, joined in the order given."""
+    def read(self, format: str, files: Sequence[SourceFile], options: Mapping[str, Any]) -> pa.Table:
+        """Read files with the engine's own reader, joined in the order given.
+
+        Raises:
+            StepError: One can't be read; the message names it.
+        """
         ...
 
     def hand_over(self, table: pa.Table, handed_as: str) -> Any:
@@ -26,4 +43,12 @@ class Engine(Protocol):
         Raises:
             NotStorable: It is no frame, or a column can't be converted; the message names it.
         """
+        ...
+
+    def is_frame(self, value: Any) -> bool:
+        """Is it a value that ``take`` knows?"""
+        ...
+
+    def write(self, table: pa.Table, format: str, path: Path) -> None:
+        """Write a copy of a table for people."""
         ...

@@ -1,10 +1,10 @@
-"""A commit makes a computed frame durable: its blobs first, then its result."""
+"""A commit makes what a step computed durable: its blobs first, then its result."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import Observation, unobserved
-from odibi_assets.keep.formats import frame as frame_format
-from odibi_assets.keep.formats.frame import Frame
-from odibi_assets.keep.result import Output, Result
+from odibi_assets.keep.formats.kept import Kept
+from odibi_assets.keep.formats.known import FORMATS
+from odibi_assets.keep.result import OutputReference, Result, ResultReference, combined_version, reference_to
 from odibi_assets.keep.results import Results
 
 _log = logging.getLogger(__name__)
@@ -25,12 +25,13 @@ class Computed:
     """What a step came out with, before it is stored.
 
     Attributes:
+        outputs: Output → its value, settled.
         replaces: A stored result with this key no longer holds, so a new generation is due.
     """
 
     pipeline: str
     key: Key
-    frame: Frame
+    outputs: Mapping[str, Kept]
     produced_at: str
     run_id: str
     seconds: float
@@ -42,37 +43,29 @@ class Computed:
 
     @property
     def version(self) -> Digest:
-        return self.frame.version.digest
+        return combined_version({name: kept.version for name, kept in self.outputs.items()})
+
+    @property
+    def reference(self) -> ResultReference:
+        """Stands for the result until it is committed: generation 0."""
+        found = {name: OutputReference(kept.version, kept.row_count) for name, kept in self.outputs.items()}
+        return reference_to(self.key.digest(), 0, found)
 
 
 def commit(computed: Computed, results: Results) -> Result:
-    """Store a computed frame; returns the result that counts, which may be an earlier one of the key.
+    """Store what was computed; returns the result that counts, which may be an earlier one of the key.
 
     Raises:
         StoreError: The store could not be written; nothing is visible then.
     """
     with unobserved():
-        temporary = results.store.temporary()
-        try:
-            frame_format.write(computed.frame.table, temporary)
-            blob = results.put_blob(temporary)
-        finally:
-            temporary.unlink(missing_ok=True)
-        table = computed.frame.table
-        output = Output(
-            version=computed.version,
-            format="parquet",
-            blobs=(blob,),
-            row_count=table.num_rows,
-            memory_bytes=table.nbytes,
-            schema={field.name: str(field.type) for field in table.schema},
-            columns=computed.frame.version.columns,
-            changes=computed.frame.changes,
-        )
+        outputs = {
+            name: kept.output(FORMATS[kept.format].write(kept, results)) for name, kept in computed.outputs.items()
+        }
         result = Result(
             pipeline=computed.pipeline,
             key=computed.key,
-            outputs={"result": output},
+            outputs=outputs,
             produced_at=computed.produced_at,
             run_id=computed.run_id,
             seconds=computed.seconds,
@@ -93,7 +86,7 @@ class Committer:
         self._lock = threading.Lock()
 
     def submit(self, version: Digest, work: Callable[[], None]) -> None:
-        """Run ``work``, which stores the frame of a version, beside what the caller does next."""
+        """Run ``work``, which stores the result with a version, beside what the caller does next."""
         with self._lock:
             self._pending[version] = self._pool.submit(work)
 

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import datetime
+import json
 import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
-from odibi_assets.declare.step import Step, secret_template
+from odibi_assets.declare.step import DeclaredOutput, Step, secret_template
 from odibi_assets.declare.template import fill_env
 from odibi_assets.engines.duckdb_sql import run_statement
-from odibi_assets.engines.engine import Engine
+from odibi_assets.engines.engine import Engine, SourceFile
 from odibi_assets.errors import NotStorable, OdibiAssetsError, StepError
+from odibi_assets.execute.command_run import command_environment, run_command
 from odibi_assets.execute.commit import Computed
+from odibi_assets.execute.copies import Copies
 from odibi_assets.execute.hidden_channels import HiddenChannels
+from odibi_assets.execute.redaction import redacted, secret_values
 from odibi_assets.execute.step_context import StepContext
-from odibi_assets.identify.file_digest import match
+from odibi_assets.identify.file_digest import match, partition_of
 from odibi_assets.identify.identification import Identified
-from odibi_assets.identify.observed_inputs import Observation, Recorder, observed
-from odibi_assets.keep.formats.frame import settle
+from odibi_assets.identify.observed_inputs import Observation, Recorder, observed, unobserved
+from odibi_assets.identify.transform import ANYTHING, FRAMES, PATH
+from odibi_assets.keep.formats.kept import Kept
+from odibi_assets.keep.formats.known import FORMATS, suitable
+from odibi_assets.keep.formats.plain import described
 
 
 class FilesChanged(StepError):
@@ -47,6 +53,7 @@ class Computation:
 
     Attributes:
         mutated: Module values that steps of this process have changed.
+        folder: For files that steps take and make, as long as the run lasts.
     """
 
     identified: Identified
@@ -56,9 +63,10 @@ class Computation:
     ignored: tuple[str, ...]
     log: logging.Logger
     mutated: set[str]
+    folder: Path
 
-    def run(self, decision: Decision, tables: Mapping[str, pa.Table], *, attempt: int) -> Computed:
-        """Compute a step from the tables of its inputs.
+    def run(self, decision: Decision, inputs: Mapping[str, Kept], *, attempt: int) -> Computed:
+        """Compute a step from its inputs: parameter or table → value.
 
         Raises:
             StepError: The step was called wrongly, or its files changed meanwhile.
@@ -68,11 +76,17 @@ class Computation:
         assert decision.key is not None
         step = self.identified.pipeline.by_name[decision.step.name]
         started = time.perf_counter()
-        transform = {"read": self._run_read, "sql": self._run_sql, "python": self._run_python}[step.kind]
-        watched = transform(step, decision, tables, attempt)
+        transform = {
+            "read": self._run_read,
+            "sql": self._run_sql,
+            "python": self._run_python,
+            "command": self._run_command,
+        }[step.kind]
+        watched = transform(step, decision, inputs, attempt)
         seconds = time.perf_counter() - started
         try:
-            frame = settle(self.engine.take(watched.value), shared=watched.shared)
+            with unobserved():
+                outputs = self._settled(step, watched)
         except NotStorable as error:
             raise NotStorable(f"The result of step {step.name!r} can't be kept. {error}") from error
         now = self.world.now()
@@ -80,7 +94,7 @@ class Computation:
         return Computed(
             pipeline=self.identified.pipeline.name,
             key=decision.key,
-            frame=frame,
+            outputs=outputs,
             produced_at=now.isoformat(timespec="milliseconds"),
             run_id=self.run_id,
             seconds=round(seconds, 6),
@@ -91,25 +105,129 @@ class Computation:
             expires_at=expires.isoformat(timespec="milliseconds") if expires else None,
         )
 
-    def _run_read(self, step: Step, decision: Decision, tables: Mapping[str, pa.Table], attempt: int) -> _Watched:
-        assert step.read is not None and decision.key is not None
-        paths = match(self.world.root, fill_env(step.read.path, self.world.env))
-        value = self.engine.read(step.read.format, paths, fill_env(step.read.options, self.world.env))
-        # What was read during a change is never stored (truth.md 4.1).
+    def _settled(self, step: Step, watched: _Watched) -> dict[str, Kept]:
+        values = self._by_output(step, watched.value)
+        return {name: self._settled_one(step, name, value, watched.shared) for name, value in values.items()}
+
+    def _settled_one(self, step: Step, name: str, value: Any, shared: bool) -> Kept:
+        declared = step.outputs[name].format if name in step.outputs else None
+        format = declared or ("parquet" if self.engine.is_frame(value) else suitable(value))
+        if format == "parquet":
+            value = self.engine.take(value)
+        elif isinstance(value, Path):
+            value = self.world.root / value
+        try:
+            return FORMATS[format].settle(value, shared=shared, folder=self.folder)
+        except NotStorable as error:
+            if name not in step.outputs:
+                raise
+            raise NotStorable(f"Output {name!r}: {error}") from error
+
+    def _by_output(self, step: Step, value: Any) -> dict[str, Any]:
+        """What a step came out with, by output: a dict where it declares several."""
+        if not step.outputs:
+            return {"result": value}
+        names = list(step.outputs)
+        placed = {name: self.world.root / found.path for name, found in step.outputs.items() if found.path is not None}
+        if isinstance(value, Mapping) and (len(names) > 1 or set(value) == set(names)):
+            found = {**placed, **value}
+        elif value is None and placed:
+            found = dict(placed)
+        elif len(names) == 1:
+            found = {names[0]: value}
+        else:
+            raise NotStorable(f"It returned {described(value)}: expected a dict with {', '.join(names)}.")
+        missing = [name for name in names if name not in found]
+        unknown = [str(name) for name in found if name not in step.outputs]
+        if missing or unknown:
+            told = [f"lacks {', '.join(missing)}"] if missing else []
+            told += [f"has {', '.join(unknown)}, which the step does not declare"] if unknown else []
+            raise NotStorable(f"What it returned {' and '.join(told)}: expected a dict with {', '.join(names)}.")
+        return {name: found[name] for name in names}
+
+    def _handed(self, kept: Kept, handed_as: str) -> Any:
+        """An input as its taker asks for it; what is no frame comes as it was returned."""
+        with unobserved():
+            format = FORMATS[kept.format]
+            if handed_as == PATH:
+                return format.as_path(kept, self.folder)
+            if kept.format == "parquet":
+                if handed_as not in (*FRAMES, *ANYTHING):
+                    raise StepError(f"An input is a frame, and the function asks for {handed_as}: name a frame's type.")
+                return self.engine.hand_over(kept.value, handed_as)
+            return format.hand_over(kept, self.folder)
+
+    def _run_command(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
+        assert decision.key is not None
+        command = self.identified.commands[step.name]
+        secrets = secret_values(self.identified.pipeline, self.world.env)
+        with unobserved():
+            copies = Copies(self.world, self.log)
+            for output in step.outputs.values():
+                assert output.path is not None
+                copies.clear(output.path)
+                (self.world.root / output.path).parent.mkdir(parents=True, exist_ok=True)
+            given = {name: FORMATS[kept.format].as_path(kept, self.folder) for name, kept in inputs.items()}
+            env = command_environment(self.world.env, decision.step.env, given)
+            arguments = fill_env(list(command.arguments), self.world.env)
+            run_command(
+                command, arguments, self.world.root, env, lambda line: self.log.info("%s", redacted(line, secrets))
+            )
+            self._check_files(step, decision)
+            values = {name: self._made(name, output) for name, output in step.outputs.items()}
+        return _Watched(values, True)
+
+    def _made(self, name: str, output: DeclaredOutput) -> Any:
+        """What a command left at an output's path."""
+        assert output.path is not None
+        path = self.world.root / output.path
+        if not path.exists():
+            raise StepError(f"The command made nothing at {output.path}: expected its output {name!r} there.")
+        try:
+            if output.format in ("file", "folder"):
+                return path
+            if output.format == "parquet":
+                return self.engine.read("parquet", [SourceFile(path)], {})
+            if output.format == "numpy":
+                import numpy as np
+
+                found = np.load(path, allow_pickle=False)
+                return found if isinstance(found, np.ndarray) else dict(found)
+            data = path.read_bytes()
+            return data if output.format == "bytes" else data.decode() if output.format == "text" else json.loads(data)
+        except (OSError, ValueError) as error:
+            raise StepError(f"Output {name!r} at {output.path} can't be read as {output.format}: {error}") from error
+
+    def _check_files(self, step: Step, decision: Decision) -> None:
+        """What was computed while its files changed is never stored (truth.md 4.1)."""
+        assert decision.key is not None
         if self.world.file_items(decision.step) != decision.key.files:
             raise FilesChanged(
-                f"The files of step {step.name!r} ({step.read.path}) changed while they were read. "
+                f"The files of step {step.name!r} ({', '.join(decision.step.reads)}) changed while they were read. "
                 "Run again when they rest."
             )
+
+    def _run_read(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
+        assert step.read is not None and decision.key is not None
+        paths = match(self.world.root, fill_env(step.read.path, self.world.env))
+        files = [SourceFile(path, dict(partition_of(path, self.world.root))) for path in paths]
+        value = self.engine.read(step.read.format, files, fill_env(step.read.options, self.world.env))
+        self._check_files(step, decision)
         return _Watched(value)
 
-    def _run_sql(self, step: Step, decision: Decision, tables: Mapping[str, pa.Table], attempt: int) -> _Watched:
+    def _run_sql(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
+        tables = {name: self._as_table(name, kept) for name, kept in inputs.items()}
         statement = fill_env(self.identified.statements[step.name], self.world.env)
         return _Watched(run_statement(statement, tables, threads=1 if step.deterministic else None))
 
-    def _run_python(self, step: Step, decision: Decision, tables: Mapping[str, pa.Table], attempt: int) -> _Watched:
+    def _as_table(self, name: str, kept: Kept) -> Any:
+        if kept.format != "parquet":
+            raise StepError(f"Input {name!r} is a {kept.format} value: expected a frame, since SQL reads tables.")
+        return kept.value
+
+    def _run_python(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
         transform = self.identified.transforms[step.name]
-        arguments = {name: self.engine.hand_over(tables[name], transform.inputs[name]) for name in step.bindings}
+        arguments = {name: self._handed(inputs[name], transform.inputs[name]) for name in step.bindings}
         params = self._params(step)
         extra: dict[str, Any] = {}
         if transform.context is not None:

@@ -15,7 +15,7 @@ def secret_values(pipeline: Pipeline, env: Mapping[str, str]) -> tuple[str, ...]
     """The values of every environment variable that the pipeline takes by template, longest first."""
     names: set[str] = set()
     for step in pipeline.steps:
-        data: list[Any] = [step.params, step.sql if isinstance(step.sql, str) else None]
+        data: list[Any] = [step.params, step.command, step.sql if isinstance(step.sql, str) else None]
         data += [step.read.path, step.read.options] if step.read is not None else []
         names |= env_names(data)
     values = {env[name] for name in names if name in env and len(env[name]) >= _SHORTEST}

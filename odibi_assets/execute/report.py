@@ -122,8 +122,8 @@ def _step(decision: Decision, outcome: str, seconds: float, attempts: int) -> St
         reason=decision.reason,
         seconds=seconds,
         attempts=attempts,
-        rows=result.output.row_count if result is not None else None,
-        version=str(result.output.version) if result is not None else None,
+        rows=result.row_count if result is not None else None,
+        version=str(result.version) if result is not None else None,
         key=str(decision.key.digest()) if decision.key is not None else None,
     )
 

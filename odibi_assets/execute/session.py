@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -12,16 +14,19 @@ import pyarrow as pa
 
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
+from odibi_assets.declare.input import Input
 from odibi_assets.engines.pandas_engine import PandasEngine
 from odibi_assets.errors import DamagedObject, OdibiAssetsError, StepError, StoreError
 from odibi_assets.execute.commit import Committer, Computed, commit
 from odibi_assets.execute.computation import Computation, FilesChanged
-from odibi_assets.execute.frame_memory import FrameMemory
+from odibi_assets.execute.copies import Copies
 from odibi_assets.execute.redaction import redacted, secret_values
+from odibi_assets.execute.value_memory import ValueMemory
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity
 from odibi_assets.identify.observed_inputs import unobserved
-from odibi_assets.keep.formats import frame as frame_format
+from odibi_assets.keep.formats.kept import Kept
+from odibi_assets.keep.formats.known import read_output
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.run_record import RunEnd, Runs, RunStart, StepRecord
 from odibi_assets.keep.snapshot import Snapshots
@@ -50,9 +55,7 @@ class Settled:
     def reference(self) -> ResultReference:
         """The result; generation 0 stands for one that is not committed yet."""
         if self.computed is not None:
-            return ResultReference(
-                self.computed.key.digest(), 0, self.computed.version, self.computed.frame.table.num_rows
-            )
+            return self.computed.reference
         assert self.decision.result is not None
         return self.decision.result.reference
 
@@ -86,14 +89,17 @@ class Session:
 
     def __post_init__(self) -> None:
         self.committer = Committer()
-        self.memory = FrameMemory(self.committer.wait)
+        self.memory = ValueMemory(self.committer.wait)
+        self.copies = Copies(self.world, self.log)
+        self.folder = self.world.local / "values" / f"{self.start.run_id[:8]}-{os.getpid()}"
         self.engine = PandasEngine()
         self.secrets = secret_values(self.identified.pipeline, self.world.env)
         self._inherited: dict[str, ResultReference] = {}
         self._uncommitted: dict[str, Computed] = {}
         self._mutated: set[str] = set()
+        self._last_delivered: tuple[Settled, ResultReference] | None = None
         self._consumers = Counter(
-            upstream for name in self.executed for upstream in self.identified.identity.by_name[name].bindings.values()
+            taken.step for name in self.executed for taken in self.identified.identity.by_name[name].bindings.values()
         )
         self.finished.update(self.start.hits)
 
@@ -118,15 +124,22 @@ class Session:
 
     def _compute(self, decision: Decision, references: Mapping[str, ResultReference], attempt: int) -> Computed:
         bindings = decision.step.bindings.items()
-        tables = {parameter: self._table(upstream, references[upstream]) for parameter, upstream in bindings}
+        inputs = {parameter: self._value(taken, references[taken.step]) for parameter, taken in bindings}
         computation = Computation(
-            self.identified, self.world, self.engine, self.start.run_id, self.ignored, self.log, self._mutated
+            self.identified,
+            self.world,
+            self.engine,
+            self.start.run_id,
+            self.ignored,
+            self.log,
+            self._mutated,
+            self.folder,
         )
         try:
-            return computation.run(decision, tables, attempt=attempt)
+            return computation.run(decision, inputs, attempt=attempt)
         except FilesChanged:
             again = self.world.decide(decision.step, references, forced=True)
-            return computation.run(again, tables, attempt=attempt)
+            return computation.run(again, inputs, attempt=attempt)
 
     def _references(self, step: StepIdentity) -> dict[str, ResultReference]:
         return {upstream: self.reference(upstream) for upstream in step.upstream}
@@ -169,9 +182,10 @@ class Session:
         settled = Settled(decision, 1, 0.0, self._compute(decision, references, 1))
         return self.deliver(settled)
 
-    def _table(self, name: str, reference: ResultReference) -> pa.Table:
-        """The frame of a result, from memory or the store; computed again if the store lost it."""
-        held = self.memory.get(reference.version)
+    def _value(self, taken: Input, reference: ResultReference) -> Kept:
+        """An output of a result, from memory or the store; computed again if the store lost it."""
+        name, output = taken.step, taken.output if reference.outputs else None
+        held = self.memory.get(reference.version, output)
         if held is not None:
             return held
         self.committer.wait(reference.version)
@@ -180,19 +194,20 @@ class Session:
             if result is None:
                 raise DamagedObject(f"The result record of step {name!r} is missing or damaged in the store.")
             with unobserved():
-                table = frame_format.read_result(self.world.results, result)
+                kept = read_output(result.outputs[output] if output else result.output, self.world.results)
         except (DamagedObject, pa.ArrowInvalid) as error:
-            table = self._rewound(name, reference, error)
-        self.memory.put(reference.version, table)
-        return table
+            outputs = self._rewound(name, reference, error)
+            kept = outputs[output] if output else next(iter(outputs.values()))
+        self.memory.put(reference.version, output, kept)
+        return kept
 
     def _result(self, name: str, reference: ResultReference) -> Result | None:
         if reference.generation:
             return self.world.results.get(reference)
         found = self.world.results.candidates(reference.key)
-        return next((result for result in found if result.output.version == reference.version), None)
+        return next((result for result in found if result.version == reference.version), None)
 
-    def _rewound(self, name: str, reference: ResultReference, error: Exception) -> pa.Table:
+    def _rewound(self, name: str, reference: ResultReference, error: Exception) -> Mapping[str, Kept]:
         """Compute a committed result again, because its bytes are gone (truth.md 6)."""
         self.log.warning("%s", error)
         step = self.identified.identity.by_name[name]
@@ -205,13 +220,27 @@ class Session:
                 f"({computed.version.hex[:12]}…, expected {reference.version.hex[:12]}…). Run the pipeline again."
             )
         commit(computed, self.world.results)
-        return computed.frame.table
+        return computed.outputs
 
-    def frame(self, name: str) -> pa.Table:
-        """The frame of a step as this run sees it, for an asset that is not ours."""
-        return self._table(name, self.reference(name))
+    def value(self, taken: Input) -> Kept:
+        """An output of a step as this run sees it, for an asset that is not ours."""
+        return self._value(taken, self.reference(taken.step))
 
     # Delivering what was settled.
+
+    def delivered(self, settled: Settled) -> ResultReference:
+        """Deliver what a step came out with, once for all its outputs."""
+        if self._last_delivered is None or self._last_delivered[0] is not settled:
+            self._last_delivered = (settled, self.deliver(settled))
+            self._copied(settled)
+        return self._last_delivered[1]
+
+    def _copied(self, settled: Settled) -> None:
+        try:
+            self.write_copies(settled)
+        except StepError as error:
+            self.fail(settled.step, error, attempt=settled.attempt, seconds=settled.seconds, will_retry=False)
+            raise
 
     def deliver(self, settled: Settled) -> ResultReference:
         """Commit, record and publish what a step came out with, as the checkpoint mode says."""
@@ -220,8 +249,12 @@ class Session:
             self._record(settled, settled.reference)
             return settled.reference
         computed = settled.computed
-        self.world.columns[computed.version] = computed.frame.version.columns
-        self.memory.put(computed.version, computed.frame.table)
+        several = len(computed.outputs) > 1
+        for output, kept in computed.outputs.items():
+            self.world.columns[kept.version] = kept.columns
+            self.memory.put(computed.version, output if several else None, kept)
+            if output in settled.decision.step.places:
+                self.copies.note_output(settled.decision.step.places[output], kept.version)
         if self.beside and self.identified.pipeline.checkpoint.mode == "layer":
             self.finished[name] = settled.reference
             self._uncommitted[name] = computed
@@ -268,7 +301,7 @@ class Session:
                 self.finished[settled.step] = result.reference
                 self._uncommitted.pop(settled.step, None)
                 if self._consumers[settled.step] <= 0:
-                    self.memory.drop(result.output.version)
+                    self.memory.drop(result.version)
             self._note(settled, result.reference if result is not None else None)
 
     def _commit(self, settled: Settled, *, is_handed_on: bool = False) -> Result | None:
@@ -303,13 +336,32 @@ class Session:
         """Forget frames that no step of this run takes any more."""
         if not self.beside:
             return
-        for upstream in decision.step.bindings.values():
+        for upstream in (taken.step for taken in decision.step.bindings.values()):
             self._consumers[upstream] -= 1
             if self._consumers[upstream] <= 0 and upstream in self.finished and upstream not in self._uncommitted:
                 self.memory.drop(self.finished[upstream].version)
         own = decision.step.name
         if not self._consumers[own] and own in self.finished and own not in self._uncommitted:
             self.memory.drop(self.finished[own].version)
+
+    def write_copies(self, settled: Settled) -> None:
+        """Write the copies of a result that are missing or another.
+
+        Raises:
+            StepError: One can't be written; the result is kept all the same.
+        """
+        step = settled.decision.step
+        if not step.places and step.write is None:
+            return
+        reference = self.finished.get(step.name, settled.reference)
+        self.committer.wait(reference.version)
+        result = self._result(step.name, self.finished.get(step.name, reference))
+        if result is None:
+            raise StepError(f"The copies of step {step.name!r} can't be written: its result is not in the store.")
+        several = len(result.outputs) > 1
+        self.copies.refresh(
+            step, result, lambda output: self._value(Input(step.name, output if several else None), reference)
+        )
 
     # Failures.
 
@@ -389,6 +441,7 @@ class Session:
                 lambda: self.runs.finish(self.start.root_run_id, self.start.run_id, end),
             )
         self.world.files.save()
+        shutil.rmtree(self.folder, ignore_errors=True)
         return end
 
 

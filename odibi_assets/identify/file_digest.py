@@ -7,7 +7,8 @@ import glob
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+import urllib.parse
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,10 @@ _NETWORK_FILE_SYSTEMS = frozenset("nfs nfs4 cifs smb3 smbfs fuse.sshfs 9p ceph g
 
 
 def match(root: Path, pattern: str) -> list[Path]:
-    """Files below the root that a path or glob names, in the order of their names.
+    """Files below the root that a path, folder or glob names, in the order of their names.
+
+    A folder stands for all files below it but those that begin with ``.`` or ``_``, as Spark and
+    Hive leave them.
 
     Raises:
         UsageError: There is none.
@@ -40,8 +44,30 @@ def match(root: Path, pattern: str) -> list[Path]:
 
 
 def _matches(root: Path, pattern: str) -> list[Path]:
+    if os.path.isdir(root / pattern):
+        return sorted(_below(root / pattern))
     names = glob.glob(pattern, root_dir=root, recursive=True)
     return sorted(root / name for name in names if os.path.isfile(root / name))
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        yield from (Path(parent, name) for name in files if not name.startswith((".", "_")))
+
+
+def partition_of(path: Path, root: Path) -> list[tuple[str, str]]:
+    """The columns that the folders of a file stand for, as Hive names them.
+
+    >>> partition_of(Path("/p/sales/year=2013/month=01/a.csv"), Path("/p"))
+    [('year', '2013'), ('month', '01')]
+    """
+    found = []
+    for folder in path.relative_to(root).parts[:-1]:
+        key, equals, value = folder.partition("=")
+        if key and equals:
+            found.append((key, urllib.parse.unquote(value)))
+    return found
 
 
 @dataclass

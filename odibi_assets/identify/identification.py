@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.metadata
 import platform
 import sys
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from odibi_assets.declare.definition import Definition
@@ -18,6 +19,7 @@ from odibi_assets.declare.template import BadTemplate, env_names, fill_params
 from odibi_assets.declare.yaml_source import Place
 from odibi_assets.errors import NotFingerprintable
 from odibi_assets.identify import source_loader
+from odibi_assets.identify.command import Command, resolve_command
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.effects import computed_names
 from odibi_assets.identify.fingerprint import Fingerprint, fingerprint
@@ -27,7 +29,7 @@ from odibi_assets.identify.key import Key
 from odibi_assets.identify.module_values import ModuleValues
 from odibi_assets.identify.shown_value import safe_repr
 from odibi_assets.identify.sql_statement import BadStatement, Statement, parse_statement
-from odibi_assets.identify.transform import Transform, check_transform
+from odibi_assets.identify.transform import PATH, Transform, check_transform
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Identified:
         transforms: Python step → its resolved function.
         statements: SQL step → its text, with environment templates unfilled.
         values: Module values that the steps reach, as they were when the import ended.
-        sql_files: Files that the statements came from.
+        commands: Command step → its program.
+        files: Files that the identity rests on, beside the YAML file and the modules: SQL files and programs.
     """
 
     pipeline: Pipeline
@@ -46,7 +49,8 @@ class Identified:
     transforms: Mapping[str, Transform]
     statements: Mapping[str, str]
     values: ModuleValues
-    sql_files: tuple[Path, ...] = ()
+    commands: Mapping[str, Command] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
 
 
 def identify(definition: Definition, root: Path) -> Identified:
@@ -67,11 +71,13 @@ class _Identification:
         self.transforms: dict[str, Transform] = {}
         self.statements: dict[str, str] = {}
         self.parsed: dict[str, Statement] = {}
-        self.sql_files: list[Path] = []
+        self.commands: dict[str, Command] = {}
+        self.files: list[Path] = []
 
     def run(self) -> Identified:
         for place, step in self.definition.steps.items():
             self._check_sql(place, step)
+            self._check_command(place, step)
             transform = check_transform(self.definition, place, step)
             if transform is not None:
                 self.transforms[step.name] = transform
@@ -86,7 +92,19 @@ class _Identification:
         )  # fmt: skip
         places = {name: place for one in prints.values() for name, place in one.values.items()}
         values = ModuleValues.taken(places, self.root)
-        return Identified(pipeline, identity, self.transforms, self.statements, values, tuple(self.sql_files))
+        return Identified(
+            pipeline, identity, self.transforms, self.statements, values, self.commands, tuple(self.files)
+        )
+
+    def _check_command(self, place: Place, step: Step) -> None:
+        if step.command is None:
+            return
+        command = resolve_command(step.command, self.root)
+        if command is None:
+            self.definition.mistake((*place, "command", 0), step.command[0], "a program that can be found and executed")
+            return
+        self.commands[step.name] = command
+        self.files += [command.program, *command.sources]
 
     def _check_sql(self, place: Place, step: Step) -> None:
         if step.sql is None:
@@ -115,9 +133,11 @@ class _Identification:
         used = {table.lower() for table in statement.tables}
         for name in step.bindings:
             if name.lower() not in used:
-                at = ("inputs", name) if isinstance(step.inputs, dict) else ("inputs", step.inputs.index(name))
                 self.definition.mistake(
-                    (*place, *at), name, "an input that the statement reads", nearest(name, statement.tables)
+                    (*place, *step.place_of_input(name)),
+                    name,
+                    "an input that the statement reads",
+                    nearest(name, statement.tables),
                 )
 
     def _sql_expectation(self, error: BadStatement, step: Step, place: Place) -> str:
@@ -132,7 +152,7 @@ class _Identification:
         for folder in (self.definition.folder, self.root):
             path = folder / sql.file
             if path.is_file():
-                self.sql_files.append(path)
+                self.files.append(path)
                 return self._file_text((*place, "sql", "file"), path)
         self.definition.mistake(
             (*place, "sql", "file"), sql.file, "a file beside the YAML file or below the project root"
@@ -195,20 +215,26 @@ class _Identification:
         obstacles = [*found.obstacles, *(statement.obstacles if statement else ())]
         params = self._params(step, obstacles)
         # A templated path names files, it does not go into the data; what they hold counts.
-        templated = [step.params_in_key(), self.statements.get(step.name), step.read.options if step.read else None]
+        templated = [
+            step.params_in_key(),
+            self.statements.get(step.name),
+            step.read.options if step.read else None,
+            step.command,
+        ]
         env = sorted({*step.env, *env_names(templated)})
         obstacles = [obstacle for obstacle in obstacles if not self._is_declared(step, obstacle)]
         if not pipeline.cache.enabled:
             obstacles.append(Obstacle("disabled", "the pipeline's cache is off"))
-        if step.kind == "python" and not step.bindings and not step.files and not self._has_source(step):
+        takes_nothing = not step.bindings and not step.files
+        if step.kind in ("python", "command") and takes_nothing and not self._has_source(step):
             obstacles.append(Obstacle("inputs", "it has neither inputs nor files, so what it takes in can't be told"))
         key = Key(
             step.name,
             code=self._code(step, found, statement),
             params=params,
-            engine=_engine(step),
+            engine=_engine(step, transform),
             settings=self._settings(step),
-            outputs={"result": Item(Digest.of_struct("output", "parquet"), "output", shown="parquet")},
+            outputs=_outputs(step),
         )
         return StepIdentity(
             name=step.name,
@@ -216,15 +242,28 @@ class _Identification:
             kind=step.kind,
             key=key,
             bindings=dict(step.bindings),
-            handed_as={name: transform.inputs[name] if transform else "duckdb" for name in step.bindings},
+            handed_as={name: self._handed_as(step, name) for name in step.bindings},
             upstream=step.upstream,
-            reads=(step.read.path,) if step.read else step.files,
+            reads=(step.read.path,) if step.read else (*step.files, *self._sources(step)),
             env=tuple(env),
             takes_date=statement is not None and statement.takes_date,
             obstacles=tuple(obstacles),
             ttl_s=step.cache.ttl,
             allow=("all",) if self._has_source(step) else step.cache.allow,
+            places={name: output.path for name, output in step.outputs.items() if output.path is not None},
+            write=(step.write.format, step.write.path) if step.write is not None else None,
         )
+
+    def _handed_as(self, step: Step, name: str) -> str:
+        if step.name in self.transforms:
+            return self.transforms[step.name].inputs[name]
+        return "duckdb" if step.kind == "sql" else PATH
+
+    def _sources(self, step: Step) -> tuple[str, ...]:
+        """Files that a command is known to load, as patterns below the root."""
+        command = self.commands.get(step.name)
+        found = command.sources if command is not None else ()
+        return tuple(glob.escape(str(path.relative_to(self.root))) for path in found if path.is_relative_to(self.root))
 
     def _has_source(self, step: Step) -> bool:
         return step.cache.source_version is not None or step.cache.ttl is not None
@@ -266,6 +305,8 @@ class _Identification:
                     Digest.of_struct("option", value), "option", shown=safe_repr(value)
                 )
             return items
+        if step.name in self.commands:
+            return self.commands[step.name].items()
         return found.items
 
     def _line(self, step: Step, key: str) -> str | None:
@@ -292,18 +333,43 @@ _ENGINE_LIBRARIES = {
     "read": ("pandas", "pyarrow", "numpy"),
     "sql": ("duckdb", "pyarrow"),
     "python": ("pandas", "pyarrow", "numpy"),
+    "command": ("pyarrow",),
 }
+_FRAME_LIBRARIES = {"polars", "duckdb"}
 
 
-def _engine(step: Step) -> dict[str, Item]:
+def _outputs(step: Step) -> dict[str, Item]:
+    if not step.outputs:
+        return {"result": Item(Digest.of_struct("output", "parquet"), "output", shown="parquet")}
+    return {
+        # Where an output is captured from a path, the path says what it is.
+        name: Item(Digest.of_struct("output", [output.format, output.path]), "output", shown=output.format)
+        for name, output in step.outputs.items()
+    }
+
+
+def _engine(step: Step, transform: Transform | None) -> dict[str, Item]:
     items = {}
-    for library in _ENGINE_LIBRARIES[step.kind]:
-        version = importlib.metadata.version(library)
+    libraries = set(_ENGINE_LIBRARIES[step.kind])
+    libraries |= {
+        asked.partition(".")[0] for asked in (transform.inputs.values() if transform else ())
+    } & _FRAME_LIBRARIES
+    if step.read is not None and step.read.format == "excel":
+        libraries.add("openpyxl")
+    for library in sorted(libraries):
+        version = _version(library)
         items[library] = Item(Digest.of_struct("library", [library, version]), "library", shown=version)
     python = ".".join(platform.python_version_tuple()[:2])
     if step.kind == "python":
         items["python"] = Item(Digest.of_struct("library", ["python", python]), "library", shown=python)
     return items
+
+
+def _version(library: str) -> str:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _short(text: str, limit: int = 80) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from odibi_assets.declare.input import Input
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.key import Key
 
@@ -20,7 +21,7 @@ class StepIdentity:
 
     Attributes:
         key: Its key without bindings; for a step that reads files also without their content.
-        bindings: Parameter or table → the step whose result it takes.
+        bindings: Parameter or table → what it takes.
         handed_as: Parameter or table → the type that it is handed as.
         upstream: Every step that must be settled before.
         reads: Globs whose content counts, section ``files`` of the key.
@@ -29,13 +30,15 @@ class StepIdentity:
         obstacles: Why its result can't be reused, as far as that is known before it runs.
         ttl_s: Seconds for which a result may be reused.
         allow: Kinds of obstacles that the step declares harmless.
+        places: Output → the path where it is put back when it is reused.
+        write: Format and path of the copy for people.
     """
 
     name: str
     layer: str
     kind: str
     key: Key
-    bindings: Mapping[str, str] = field(default_factory=dict)
+    bindings: Mapping[str, Input] = field(default_factory=dict)
     handed_as: Mapping[str, str] = field(default_factory=dict)
     upstream: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
@@ -44,6 +47,8 @@ class StepIdentity:
     obstacles: tuple[Obstacle, ...] = ()
     ttl_s: float | None = None
     allow: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+    write: tuple[str, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -51,7 +56,7 @@ class StepIdentity:
             "layer": self.layer,
             "kind": self.kind,
             "key": self.key.to_json(),
-            "bindings": dict(self.bindings),
+            "bindings": {name: str(taken) for name, taken in self.bindings.items()},
             "handed_as": dict(self.handed_as),
             "upstream": list(self.upstream),
             "reads": list(self.reads),
@@ -60,6 +65,8 @@ class StepIdentity:
             "obstacles": [obstacle.to_json() for obstacle in self.obstacles],
             "ttl_s": self.ttl_s,
             "allow": list(self.allow),
+            "places": dict(self.places),
+            "write": list(self.write) if self.write else None,
         }
 
     @classmethod
@@ -69,7 +76,7 @@ class StepIdentity:
             layer=data["layer"],
             kind=data["kind"],
             key=Key.from_json(data["key"]),
-            bindings=data["bindings"],
+            bindings={name: Input.parse(text) for name, text in data["bindings"].items()},
             handed_as=data["handed_as"],
             upstream=tuple(data["upstream"]),
             reads=tuple(data["reads"]),
@@ -78,6 +85,8 @@ class StepIdentity:
             obstacles=tuple(Obstacle(*obstacle) for obstacle in data["obstacles"]),
             ttl_s=data["ttl_s"],
             allow=tuple(data["allow"]),
+            places=data["places"],
+            write=tuple(data["write"]) if data["write"] else None,
         )
 
 

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from odibi_assets.declare.definition import Definition
+from odibi_assets.declare.input import Input
 from odibi_assets.declare.mistake import nearest
 from odibi_assets.declare.step import Step
 from odibi_assets.declare.yaml_source import Place
 
-PANDAS, ARROW = "pandas.DataFrame", "pyarrow.Table"
+PANDAS, ARROW, PATH = "pandas.DataFrame", "pyarrow.Table", "pathlib.Path"
+POLARS, LAZY, RELATION = "polars.DataFrame", "polars.LazyFrame", "duckdb.DuckDBPyRelation"
+FRAMES = (PANDAS, ARROW, POLARS, LAZY, RELATION, PATH)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def resolve(reference: str | Callable[..., Any]) -> Transform:
         if name == "context":
             context = name
         elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            inputs[name] = _handed_as(name, annotations.get(name, parameter.annotation), str(reference))
+            inputs[name] = handed_as(annotations.get(name, parameter.annotation))
         elif parameter.kind is parameter.KEYWORD_ONLY:
             params.append(name)
             if parameter.default is parameter.empty:
@@ -129,8 +132,9 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     return dict(getattr(inspect.unwrap(function), "__annotations__", {}))
 
 
-def _handed_as(name: str, annotation: Any, reference: str) -> str:
-    if annotation is inspect.Parameter.empty:
+def handed_as(annotation: Any) -> str:
+    """What a parameter asks for: one of ``FRAMES``, or the annotation of a value that is no frame."""
+    if annotation is inspect.Parameter.empty or annotation is None:
         return PANDAS
     text = (
         annotation
@@ -141,7 +145,32 @@ def _handed_as(name: str, annotation: Any, reference: str) -> str:
         return PANDAS
     if (text.startswith(("pyarrow", "pa.")) and text.endswith("Table")) or text == "Table":
         return ARROW
-    raise BadReference(f"{name}: {text} in {reference}", "pandas.DataFrame, pyarrow.Table or no annotation")
+    for kind, names in _FRAME_NAMES.items():
+        if text in names or (text.startswith(kind.partition(".")[0]) and text.endswith(kind.rpartition(".")[2])):
+            return kind
+    return text
+
+
+_FRAME_NAMES = {
+    POLARS: ("pl.DataFrame",),
+    LAZY: ("pl.LazyFrame",),
+    RELATION: ("DuckDBPyRelation",),
+    PATH: ("Path",),
+}
+
+
+ANYTHING = ("typing.Any", "builtins.object", "Any", "object")
+
+
+def _is_frame(definition: Definition, taken: Input) -> bool:
+    """Is an input known to be a frame, before anything runs?"""
+    upstream = next((step for step in definition.steps.values() if step.name == taken.step), None)
+    if upstream is None:
+        return False
+    if upstream.outputs:
+        output = upstream.outputs.get(taken.output or next(iter(upstream.outputs)))
+        return output is not None and output.format == "parquet"
+    return upstream.kind in ("read", "sql")
 
 
 def check_transform(definition: Definition, place: Place, step: Step) -> Transform | None:
@@ -156,13 +185,20 @@ def check_transform(definition: Definition, place: Place, step: Step) -> Transfo
     name = step.python if isinstance(step.python, str) else getattr(step.python, "__name__", repr(step.python))
     bound = set(step.bindings) if definition.knows_inputs_of(step) else set(transform.inputs)
     for parameter in sorted(bound - set(transform.inputs)):
-        at = ("inputs", parameter) if isinstance(step.inputs, dict) else ("inputs", step.inputs.index(parameter))
+        at = step.place_of_input(parameter)
         expected = f"an input that {name} takes ({', '.join(transform.inputs) or 'none'})"
         definition.mistake((*place, *at), parameter, expected, nearest(parameter, transform.inputs))
     for parameter in sorted(set(transform.inputs) - bound):
         definition.mistake(
             (*place, "inputs"), f"no {parameter}", f"a step for each input of {name} ({', '.join(transform.inputs)})"
         )
+    for parameter in sorted(bound & set(transform.inputs) & set(step.bindings)):
+        asked = transform.inputs[parameter]
+        if asked not in FRAMES and asked not in ANYTHING and _is_frame(definition, step.bindings[parameter]):
+            expected = (
+                f"a frame's type ({', '.join(FRAMES)}) or no annotation, since {step.bindings[parameter]} is a frame"
+            )
+            definition.mistake((*place, "python"), f"{parameter}: {asked} in {name}", expected)
     for parameter in sorted(set(step.params) - set(transform.params)):
         if not transform.takes_any_param:
             expected = f"a keyword-only parameter of {name} ({', '.join(transform.params) or 'none'})"

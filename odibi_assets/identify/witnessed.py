@@ -34,7 +34,7 @@ def find_and_identify(project: Project, reference: str, overrides: Overrides) ->
             overrides.to_json(),
             identified.identity,
             path=source.path,
-            files=[*files, *identified.sql_files],
+            files=[*files, *identified.files],
             observed=seen,
         )
         # The witness holds the files as they are now; what was loaded must still be that.

@@ -33,6 +33,10 @@ class FolderStore:
     def name(self) -> str:
         return str(self.root)
 
+    @property
+    def is_shared(self) -> bool:
+        return False
+
     def get(self, name: str) -> bytes | None:
         with self._reported("read", name):
             try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from odibi_assets.declare.input import Input
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import Key
@@ -104,12 +105,28 @@ class Result:
 
     @property
     def output(self) -> Output:
-        """The only output of a step that declares none."""
-        return self.outputs["result"]
+        """The only output of a step that has one."""
+        (only,) = self.outputs.values()
+        return only
+
+    @property
+    def version(self) -> Digest:
+        """Identity of everything that came out."""
+        return combined_version({name: output.version for name, output in self.outputs.items()})
+
+    @property
+    def row_count(self) -> int | None:
+        """Rows, where one frame came out."""
+        return self.output.row_count if len(self.outputs) == 1 else None
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(output.size_bytes for output in self.outputs.values())
 
     @property
     def reference(self) -> ResultReference:
-        return ResultReference(self.key.digest(), self.generation, self.output.version, self.output.row_count)
+        found = {name: OutputReference(output.version, output.row_count) for name, output in self.outputs.items()}
+        return reference_to(self.key.digest(), self.generation, found)
 
     def with_generation(self, generation: int, *, nondeterministic: bool) -> Result:
         return replace(self, generation=generation, nondeterministic=nondeterministic)
@@ -149,26 +166,68 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputReference:
+    """What a reference repeats of one output."""
+
+    version: Digest
+    row_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ResultReference:
-    """Names one result: its key and generation; the version is repeated to spare a look."""
+    """Names one result: its key and generation; versions and rows are repeated to spare a look.
+
+    Attributes:
+        version: Of everything that came out.
+        row_count: Rows, where one frame came out.
+        outputs: Output → its part, where there are several.
+    """
 
     key: Digest
     generation: int
     version: Digest
     row_count: int | None = None
+    outputs: Mapping[str, OutputReference] = field(default_factory=dict, hash=False)
+
+    def output(self, name: str | None) -> OutputReference:
+        """One output's part; the only one where none is named."""
+        if name is not None and name in self.outputs:
+            return self.outputs[name]
+        return OutputReference(self.version, self.row_count)
 
     def to_json(self) -> list[Any]:
-        return [str(self.key), self.generation, str(self.version), self.row_count]
+        data: list[Any] = [str(self.key), self.generation, str(self.version), self.row_count]
+        several = {name: [str(found.version), found.row_count] for name, found in self.outputs.items()}
+        return [*data, several] if several else data
 
     @classmethod
     def from_json(cls, data: list[Any]) -> ResultReference:
-        return cls(Digest.parse(data[0]), data[1], Digest.parse(data[2]), data[3])
+        several = data[4] if len(data) > 4 else {}
+        outputs = {name: OutputReference(Digest.parse(version), rows) for name, (version, rows) in several.items()}
+        return cls(Digest.parse(data[0]), data[1], Digest.parse(data[2]), data[3], outputs)
+
+
+def combined_version(versions: Mapping[str, Digest]) -> Digest:
+    """The version of a result: that of its output, or one over all of them."""
+    if len(versions) == 1:
+        return next(iter(versions.values()))
+    return Digest.of_struct("outputs", sorted(versions.items()))
+
+
+def reference_to(key: Digest, generation: int, outputs: Mapping[str, OutputReference]) -> ResultReference:
+    """The reference to a result with these outputs."""
+    version = combined_version({name: output.version for name, output in outputs.items()})
+    if len(outputs) > 1:
+        return ResultReference(key, generation, version, None, outputs)
+    (only,) = outputs.values()
+    return ResultReference(key, generation, version, only.row_count)
 
 
 def binding_item(
-    step: str, handed_as: str, reference: ResultReference, columns: Mapping[str, Digest] | None = None
+    input: Input, handed_as: str, reference: OutputReference, columns: Mapping[str, Digest] | None = None
 ) -> Item:
     """The part of a key that says which version a parameter is handed, and as what."""
+    step = str(input)
     rows = "" if reference.row_count is None else f", {reference.row_count} rows"
     detail: dict[str, Any] = {"step": step, "version": str(reference.version), "row_count": reference.row_count}
     if columns:

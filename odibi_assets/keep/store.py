@@ -25,6 +25,11 @@ class Store(Protocol):
         """How messages call the store; without credentials."""
         ...
 
+    @property
+    def is_shared(self) -> bool:
+        """May others write to it? What they wrote is not trusted further than its digests reach."""
+        ...
+
     def get(self, name: str) -> bytes | None:
         """The bytes of an object; None if there is none."""
         ...

@@ -7,6 +7,8 @@ from typing import Any
 import dagster as dg
 
 from odibi_assets.decide.plan import World, open_world
+from odibi_assets.declare.input import Input
+from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.step import Step
 from odibi_assets.errors import OdibiAssetsError
@@ -17,7 +19,15 @@ from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity, with_items
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.orchestrate.io_manager import StepIOManager, step_io_manager
-from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, IO_MANAGER_KEY, STEP_TAG, STORE_TAG, asset_key
+from odibi_assets.orchestrate.names import (
+    ENVIRONMENT_TAG,
+    IO_MANAGER_KEY,
+    STEP_TAG,
+    STORE_TAG,
+    asset_keys,
+    job_name,
+    op_name,
+)
 from odibi_assets.orchestrate.run_session import open_session
 
 _IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
@@ -36,16 +46,49 @@ def pipeline_definitions(source: PipelineSource, identified: Identified | None =
         _asset(source, loaded, pipeline.by_name[step.name], _code_version(world, step), position)
         for position, step in enumerate(loaded.identity.steps)
     ]
-    job = dg.define_asset_job(
-        pipeline.name,
-        selection=dg.AssetSelection.assets(*[asset_key(pipeline.name, step.name) for step in pipeline.steps]),
-        description=pipeline.description,
+    tags = {STORE_TAG: world.results.store_id, ENVIRONMENT_TAG: source.project.environment}
+    every = tuple(step.name for step in pipeline.steps)
+    job = _job(pipeline, pipeline.name, every, pipeline.description, tags)
+    further = [
+        _job(pipeline, job_name(pipeline.name, name), steps, f"{name}: {', '.join(steps)}", tags)
+        for name, steps in pipeline.jobs.items()
+    ]
+    world.files.save()
+    return dg.Definitions(
+        assets=assets,
+        jobs=[job, *further],
+        schedules=_schedules(pipeline, job),
+        resources={IO_MANAGER_KEY: step_io_manager(source.project.root)},
+    )
+
+
+def _job(
+    pipeline: Pipeline, name: str, steps: tuple[str, ...], description: str | None, tags: Mapping[str, str]
+) -> Any:
+    keys = [key for step in steps for key in asset_keys(pipeline.name, pipeline.by_name[step]).values()]
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*keys),
+        description=description,
         executor_def=dg.multi_or_in_process_executor,
         config=_IN_PROCESS,
-        tags={STORE_TAG: world.results.store_id, ENVIRONMENT_TAG: source.project.environment},
+        tags=tags,
     )
-    world.files.save()
-    return dg.Definitions(assets=assets, jobs=[job], resources={IO_MANAGER_KEY: step_io_manager(source.project.root)})
+
+
+def _schedules(pipeline: Pipeline, job: Any) -> list[dg.ScheduleDefinition]:
+    """The declared schedule; it runs wherever a daemon serves the pipeline, since it was declared to."""
+    if pipeline.schedule is None:
+        return []
+    return [
+        dg.ScheduleDefinition(
+            name=f"{pipeline.name}__schedule",
+            job=job,
+            cron_schedule=pipeline.schedule.cron,
+            execution_timezone=pipeline.schedule.timezone,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+        )
+    ]
 
 
 def _code_version(world: World, step: StepIdentity) -> str:
@@ -62,26 +105,36 @@ def _asset(
     pipeline = loaded.pipeline
     retry = step.retry or pipeline.retry
 
-    @dg.asset(
-        key=asset_key(pipeline.name, step.name),
-        ins={
-            f"input_{name}": dg.AssetIn(key=asset_key(pipeline.name, name), dagster_type=dg.Any)
-            for name in dict.fromkeys(step.bindings.values())
+    keys = asset_keys(pipeline.name, step)
+    taken = {_key_of(pipeline, input) for input in step.bindings.values()}
+    after = {key for name in step.after for key in asset_keys(pipeline.name, pipeline.by_name[name]).values()}
+
+    @dg.multi_asset(
+        name=op_name(pipeline.name, step.name),
+        outs={
+            name: dg.AssetOut(
+                key=key,
+                io_manager_key=IO_MANAGER_KEY,
+                code_version=code_version,
+                group_name=pipeline.name,
+                kinds={step.layer, _ENGINES.get(step.kind) or step.engine or pipeline.engine},
+                tags={"layer": step.layer},
+                metadata=_declared_metadata(step),
+                description=step.description,
+                dagster_type=dg.Any,
+                is_required=False,
+            )
+            for name, key in keys.items()
         },
-        deps=[asset_key(pipeline.name, name) for name in step.after if name not in step.bindings.values()],
-        io_manager_key=IO_MANAGER_KEY,
+        ins={
+            f"input_{'__'.join(key.path[1:])}": dg.AssetIn(key=key, dagster_type=dg.Any)
+            for key in sorted(taken, key=_path_of)
+        },
+        deps=[*sorted(after - taken, key=_path_of)],
         required_resource_keys={IO_MANAGER_KEY},
-        code_version=code_version,
-        group_name=pipeline.name,
-        kinds={step.layer, "duckdb" if step.kind == "sql" else step.engine or pipeline.engine},
-        tags={"layer": step.layer},
-        metadata=_declared_metadata(step),
-        description=step.description,
         # Of the steps that could start, Dagster takes the one that the pipeline has first.
         op_tags={STEP_TAG: f"{pipeline.name}.{step.name}", "dagster/priority": str(-position)},
         retry_policy=_retry_policy(retry),
-        dagster_type=dg.Any,
-        output_required=False,
     )
     def compute(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[dg.Output[Any]]:
         session = _session(context, source, loaded)
@@ -92,9 +145,22 @@ def _asset(
         key = settled.decision.key
         tags = {"dagster/code_version": str(key.code_version())} if key is not None else {}
         context.log.info(f"{step.name}: {settled.outcome}, {settled.decision.reason}")
-        yield dg.Output(settled, tags=tags)
+        for output in keys:
+            yield dg.Output(settled, output_name=output, tags=tags)
 
     return compute
+
+
+_ENGINES = {"sql": "duckdb", "command": "shell"}
+
+
+def _path_of(key: dg.AssetKey) -> list[str]:
+    return list(key.path)
+
+
+def _key_of(pipeline: Pipeline, taken: Input) -> dg.AssetKey:
+    keys = asset_keys(pipeline.name, pipeline.by_name[taken.step])
+    return keys[taken.output] if taken.output is not None and len(keys) > 1 else next(iter(keys.values()))
 
 
 def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, retry: Retry) -> Any:
@@ -171,6 +237,8 @@ def _declared_metadata(step: Step) -> Mapping[str, Any]:
     found: dict[str, Any] = {"transform": step.kind}
     if isinstance(step.python, str):
         found["function"] = step.python
+    if step.command is not None:
+        found["command"] = " ".join(step.command)
     if step.read is not None:
         found["path"] = step.read.path
     if isinstance(step.sql, str):

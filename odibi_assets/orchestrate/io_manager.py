@@ -13,12 +13,14 @@ from typing import Any
 
 import dagster as dg
 
+from odibi_assets.declare.input import Input
 from odibi_assets.declare.project import Project
 from odibi_assets.engines.pandas_engine import PandasEngine
 from odibi_assets.errors import UsageError
 from odibi_assets.execute.session import Session, Settled
 from odibi_assets.identify.pipeline_source import find_pipeline
-from odibi_assets.keep.formats import frame as frame_format
+from odibi_assets.identify.transform import PATH, handed_as
+from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshots
@@ -51,26 +53,33 @@ class StepIOManager(dg.IOManager):
                 "odibi-assets, which keeps results of its own steps. Give the asset another io_manager_key."
             )
         session = self.sessions[context.asset_key.path[0]]
-        reference = session.deliver(obj)
-        context.step_context.set_data_version(context.asset_key, dg.DataVersion(str(reference.version)))
-        context.add_output_metadata(_metadata(obj, reference, session))
+        reference = session.delivered(obj)
+        output = context.asset_key.path[2] if len(context.asset_key.path) > 2 else None
+        version = reference.output(output).version
+        context.step_context.set_data_version(context.asset_key, dg.DataVersion(str(version)))
+        context.add_output_metadata(_metadata(obj, reference, output))
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """A handle for our own steps; the frame for assets of others."""
-        pipeline, step = context.asset_key.path[0], context.asset_key.path[-1]
+        """A handle for our own steps; the value for assets of others."""
+        pipeline, step, *rest = context.asset_key.path
         if STEP_TAG in context.op_def.tags:
             return InputHandle(pipeline, step)
-        return self._frame(context, pipeline, step)
+        return self._value(context, pipeline, Input(step, rest[0] if rest else None))
 
-    def _frame(self, context: dg.InputContext, pipeline: str, step: str) -> Any:
+    def _value(self, context: dg.InputContext, pipeline: str, taken: Input) -> Any:
         session = self.sessions.get(pipeline)
         if session is not None:
-            table = session.frame(step)
+            kept = session.value(taken)
         else:
-            result, results = self._current(pipeline, step)
-            table = frame_format.read_result(results, result)
-        asked = getattr(context.dagster_type.typing_type, "__module__", "")
-        return PandasEngine().hand_over(table, "pyarrow.Table" if asked.startswith("pyarrow") else "pandas.DataFrame")
+            result, results = self._current(pipeline, taken.step)
+            kept = read_output(result.outputs[taken.output] if taken.output else result.output, results)
+        format, folder = FORMATS[kept.format], self.project.local / "values" / "assets"
+        asked = handed_as(context.dagster_type.typing_type)
+        if asked == PATH:
+            return format.as_path(kept, folder)
+        if kept.format == "parquet":
+            return PandasEngine().hand_over(kept.value, asked)
+        return format.hand_over(kept, folder)
 
     def _current(self, pipeline: str, step: str) -> tuple[Result, Results]:
         source = find_pipeline(self.project, pipeline)
@@ -105,9 +114,9 @@ def step_io_manager(root: Path) -> dg.IOManagerDefinition:
     return dg.IOManagerDefinition(opened, description=description)  # type: ignore[arg-type]
 
 
-def _metadata(settled: Settled, reference: ResultReference, session: Session) -> dict[str, dg.MetadataValue[Any]]:
-    result = settled.decision.result
-    schema, size, seconds = _facts(settled, result)
+def _metadata(settled: Settled, reference: ResultReference, output: str | None) -> dict[str, dg.MetadataValue[Any]]:
+    schema, size, seconds = _facts(settled, output)
+    row_count = reference.output(output).row_count
     metadata: dict[str, Any] = {
         "outcome": dg.MetadataValue.text(settled.outcome),
         "reason": dg.MetadataValue.text(settled.decision.reason[:1000]),
@@ -115,8 +124,8 @@ def _metadata(settled: Settled, reference: ResultReference, session: Session) ->
         "seconds": dg.MetadataValue.float(round(seconds, 3)),
         "attempt": dg.MetadataValue.int(settled.attempt),
     }
-    if reference.row_count is not None:
-        metadata["dagster/row_count"] = dg.MetadataValue.int(reference.row_count)
+    if row_count is not None:
+        metadata["dagster/row_count"] = dg.MetadataValue.int(row_count)
     if size is not None:
         metadata["bytes"] = dg.MetadataValue.int(size)
     if schema:
@@ -139,9 +148,12 @@ def _shown_columns(schema: Mapping[str, str]) -> list[dg.TableColumn]:
     return columns
 
 
-def _facts(settled: Settled, result: Result | None) -> tuple[dict[str, str], int | None, float]:
+def _facts(settled: Settled, output: str | None) -> tuple[Mapping[str, str], int | None, float]:
     if settled.computed is not None:
-        table = settled.computed.frame.table
-        return {field.name: str(field.type) for field in table.schema}, table.nbytes, settled.computed.seconds
+        outputs = settled.computed.outputs
+        kept = outputs[output] if output else next(iter(outputs.values()))
+        return kept.schema, kept.size_bytes, settled.computed.seconds
+    result = settled.decision.result
     assert result is not None
-    return dict(result.output.schema), result.output.memory_bytes, settled.seconds
+    found = result.outputs[output] if output else result.output
+    return found.schema, found.memory_bytes, settled.seconds

@@ -60,14 +60,14 @@ class Launch:
     """What a run is to be.
 
     Attributes:
-        steps: Steps to execute.
+        assets: What to materialize.
         tags: Beside those that say where the run belongs.
         parent_run_id: The run that this one re-executes, and ``root_run_id`` the first of its line.
     """
 
     run_id: str
     pipeline: str
-    steps: tuple[str, ...]
+    assets: tuple[dg.AssetKey, ...]
     tags: Mapping[str, str] = field(default_factory=dict)
     parent_run_id: str | None = None
     root_run_id: str | None = None
@@ -94,7 +94,7 @@ def execute(
     launch: Launch, definitions: dg.Definitions, instance: dg.DagsterInstance, project: Project
 ) -> Iterator[dg.DagsterEvent]:
     """Run steps in this process, as a run of the project's code location; yields Dagster's events."""
-    selection = {asset_key(launch.pipeline, step) for step in launch.steps}
+    selection = set(launch.assets)
     job = definitions.resolve_job_def(launch.pipeline).get_subset(asset_selection=selection)
     config = {"execution": {"config": {"in_process": {}}}, "loggers": _QUIET}
     tags = {**job.tags, **_NO_RUN_RETRIES, **launch.tags}

@@ -109,7 +109,7 @@ class PipelineRun:
     def _launch(self, run_id: str, steps: tuple[str, ...], parent: Run | None, progress: Progress) -> None:
         from odibi_assets.orchestrate import launch as dagster_launch
         from odibi_assets.orchestrate.assets import pipeline_definitions
-        from odibi_assets.orchestrate.names import FORCE_TAG, OVERRIDES_TAG
+        from odibi_assets.orchestrate.names import FORCE_TAG, OVERRIDES_TAG, asset_keys
 
         tags = {}
         if self.overrides:
@@ -117,10 +117,11 @@ class PipelineRun:
         forced = sorted(set(self.forced) & set(steps))
         if forced:
             tags[FORCE_TAG] = json.dumps(forced)
+        declared = self.identified.pipeline.by_name
         launch = dagster_launch.Launch(
             run_id,
             self.identity.name,
-            steps,
+            tuple(key for name in steps for key in asset_keys(self.identity.name, declared[name]).values()),
             tags,
             parent.start.run_id if parent is not None else None,
             parent.start.root_run_id if parent is not None else None,

@@ -12,6 +12,7 @@ import pytest
 from kept import AT, computed, item_of, load, table
 
 from odibi_assets.decide.plan import Plan, World
+from odibi_assets.declare.input import Input
 from odibi_assets.errors import UsageError
 from odibi_assets.execute.commit import commit
 from odibi_assets.identify.file_digest import FileDigests
@@ -19,7 +20,8 @@ from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.identify.item import Obstacle
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import Observation, path_state, variable_state
-from odibi_assets.keep.formats.frame import Frame, settle
+from odibi_assets.keep.formats.frame import settle
+from odibi_assets.keep.formats.kept import Kept
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.snapshot import Snapshots
@@ -29,7 +31,7 @@ NOW = datetime.datetime.fromisoformat(AT) + datetime.timedelta(hours=1)
 
 def step(name: str, *upstream: str, code: str = "1", **more: Any) -> StepIdentity:
     fields: dict[str, Any] = {
-        "bindings": {above: above for above in upstream},
+        "bindings": {above: Input(above) for above in upstream},
         "handed_as": dict.fromkeys(upstream, "pandas.DataFrame"),
         "upstream": upstream,
         **more,
@@ -58,7 +60,15 @@ class Place:
 
     @property
     def world(self) -> World:
-        return World(self.root, self.results, self.env, FileDigests(), self.snapshots.current(), lambda: self.now)
+        return World(
+            self.root,
+            self.results,
+            self.env,
+            FileDigests(),
+            self.root / ".oda/local",
+            self.snapshots.current(),
+            lambda: self.now,
+        )
 
     def plan(self, pipeline: PipelineIdentity = PIPELINE, **more: Any) -> Plan:
         return self.world.plan(pipeline, **more)
@@ -140,14 +150,16 @@ def test_a_step_that_gives_the_same_again_leaves_what_lies_below_a_hit(place: Pl
     changed = step("clean", "raw", code="2")
     decision = place.world.decide(changed, {"raw": made["raw"].reference})
     assert decision.key is not None
-    again = commit(replace(computed(decision.key, table("x")), frame=_frame_of(place, made["clean"])), place.results)
+    again = commit(
+        replace(computed(decision.key, table("x")), outputs={"result": _frame_of(place, made["clean"])}), place.results
+    )
     assert again.output.version == made["clean"].output.version
     assert place.actions(pipeline(RAW, changed, REPORT, OTHER)) == dict.fromkeys(
         ("raw", "clean", "report", "other"), "hit"
     )
 
 
-def _frame_of(place: Place, result: Result) -> Frame:
+def _frame_of(place: Place, result: Result) -> Kept:
     return settle(load(place.results, result), shared=False)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from odibi_assets.decide.reason import Reason, differences, sentence
+from odibi_assets.declare.input import Input
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import Key
-from odibi_assets.keep.result import ResultReference, binding_item
+from odibi_assets.keep.result import OutputReference, binding_item
 
 
 def item(value: object, kind: str, shown: str | None = None, place: str | None = None) -> Item:
@@ -16,9 +17,9 @@ def item(value: object, kind: str, shown: str | None = None, place: str | None =
 
 
 def binding(version: int, rows: int, columns: dict[str, int], step: str = "orders") -> Item:
-    reference = ResultReference(Digest.of_struct("key", version), 1, Digest.of_struct("version", version), rows)
+    reference = OutputReference(Digest.of_struct("version", version), rows)
     digests = {name: Digest.of_struct("column", value) for name, value in columns.items()}
-    return binding_item(step, "pandas.DataFrame", reference, digests)
+    return binding_item(Input.parse(step), "pandas.DataFrame", reference, digests)
 
 
 CASES = {

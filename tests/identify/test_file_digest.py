@@ -191,10 +191,20 @@ def test_a_glob_gives_files_in_the_order_of_their_names(data: Path, pattern: str
     assert [str(path.relative_to(data)) for path in match(data, pattern)] == names
 
 
-@pytest.mark.parametrize("pattern", ["data/*.parquet", "missing.csv", "data", "data/deep"])
-def test_a_glob_without_a_file_is_refused(data: Path, pattern: str) -> None:
+@pytest.mark.parametrize("pattern", ["data/*.parquet", "missing.csv", "empty"])
+def test_a_glob_or_folder_without_a_file_is_refused(data: Path, pattern: str) -> None:
+    (data / "empty" / "_temporary").mkdir(parents=True)
+    (data / "empty" / "_temporary" / "x.csv").touch()
+    (data / "empty" / "_SUCCESS").touch()
     with pytest.raises(UsageError, match="No file matches"):
         match(data, pattern)
+
+
+def test_a_folder_stands_for_all_files_below_it_that_are_not_hidden(data: Path) -> None:
+    (data / "data" / "_SUCCESS").touch()
+    (data / "data" / ".a.csv.crc").touch()
+    names = [str(path.relative_to(data)) for path in match(data, "data")]
+    assert names == ["data/a.csv", "data/a.txt", "data/b.csv", "data/deep/er/c.csv"]
 
 
 @pytest.mark.parametrize("pattern", ["../outside.csv", "link.csv", "*.csv", "folder/outside.csv"])

@@ -13,8 +13,12 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 import pandas
+import duckdb
+import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
+from pathlib import Path
 if TYPE_CHECKING:
     from somewhere import Frame
 
@@ -38,6 +42,7 @@ def default(orders=None): ...
 def nothing(): ...
 def checked(orders: Frame, other: pd.DataFrame): ...
 def star(*orders): ...
+def many(a: pl.DataFrame, b: pl.LazyFrame, c: duckdb.DuckDBPyRelation, d: Path, e: dict, f: np.ndarray): ...
 def series(orders: pd.Series): ...
 def number(orders: int): ...
 
@@ -86,6 +91,16 @@ def signature(**facts: Any) -> dict[str, Any]:
 GOOD = {
     "plain": signature(inputs={"orders": PANDAS, "customers": PANDAS}),
     "typed": signature(inputs={"orders": PANDAS, "customers": PANDAS, "raw": ARROW, "text": PANDAS}),
+    "many": signature(
+        inputs={
+            "a": "polars.DataFrame",
+            "b": "polars.LazyFrame",
+            "c": "duckdb.DuckDBPyRelation",
+            "d": "pathlib.Path",
+            "e": "builtins.dict",
+            "f": "numpy.ndarray",
+        }
+    ),
     "params": signature(params=["limit", "rate", "name"], required=["rate"]),
     "anything": signature(any=True),
     "context": signature(params=["limit"], context="context"),
@@ -126,9 +141,6 @@ BAD = {
     "..transforms:plain": ("..transforms:plain", "a module that can be imported", None),
     "transforms:plain:x": ("transforms:plain:x", "a function of transforms", "transforms:plain"),
     "transforms:star": ("*orders", "named parameters", None),
-    "transforms:series": ("orders: pandas.core.series.Series in transforms:series", "pandas.DataFrame, pyarrow", None),
-    "transforms:number": ("orders: builtins.int in transforms:number", "pandas.DataFrame, pyarrow.Table or no", None),
-    "transforms:checked": ("orders: Frame in transforms:checked", "pandas.DataFrame, pyarrow.Table or no", None),
 }
 
 

@@ -38,7 +38,7 @@ COUNTED = ("open", "write", "replace", "link", "fsync", "unlink", "mkdir", "rena
 def computed(value: int) -> Computed:
     frame = settle(pa.table({"a": list(range(value, value + 100))}), shared=False)
     key = Key("step", params={"value": Item(Digest.of_struct("param", value), "param", shown=str(value))})
-    return Computed("pipe", key, frame, AT, "run", 0.1, "no result yet")
+    return Computed("pipe", key, {"result": frame}, AT, "run", 0.1, "no result yet")
 
 
 def write(root: Path, value: int) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ import pyarrow.parquet as pq
 
 from odibi_assets.errors import NotStorable
 from odibi_assets.identify.frame_version import FrameVersion, column_digest, frame_version
-from odibi_assets.keep.result import Result
+from odibi_assets.keep.formats.kept import Kept, new_path
+from odibi_assets.keep.result import Blob, Output
 from odibi_assets.keep.results import Results
 
 # A list's values keep the name that Arrow gives them, so that nested types come back as they are.
@@ -27,22 +27,47 @@ _OPTIONS: dict[str, Any] = {"compression": "zstd", "use_compliant_nested_type": 
 _UNNAMED_INDEX = "__index_level_"
 
 
-@dataclass(frozen=True)
-class Frame:
-    """A settled table.
+class FrameFormat:
+    """A frame as one Parquet file."""
 
-    Attributes:
-        table: Nobody else holds its memory for writing.
-        version: Digest of the whole and of each column.
-        changes: Type changes that settling made, each as a sentence.
-    """
+    name = "parquet"
 
-    table: pa.Table
-    version: FrameVersion
-    changes: tuple[str, ...]
+    def settle(self, value: Any, *, shared: bool, folder: Path) -> Kept:
+        return settle(value, shared=shared)
+
+    def write(self, kept: Kept, results: Results) -> tuple[Blob, ...]:
+        temporary = results.store.temporary()
+        try:
+            write(kept.value, temporary)
+            return (results.put_blob(temporary),)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def read(self, output: Output, results: Results) -> Kept:
+        table = read(results.open_blob(output.blobs[0]))
+        return Kept(
+            self.name,
+            table,
+            output.version,
+            table.nbytes,
+            table.num_rows,
+            output.schema,
+            output.columns,
+            output.changes,
+        )
+
+    def hand_over(self, kept: Kept, folder: Path) -> pa.Table:
+        """The table; an engine makes of it what its taker asks for."""
+        table: pa.Table = kept.value
+        return table
+
+    def as_path(self, kept: Kept, folder: Path) -> Path:
+        path = new_path(folder, ".parquet")
+        write(kept.value, path)
+        return path
 
 
-def settle(table: pa.Table, *, shared: bool) -> Frame:
+def settle(table: pa.Table, *, shared: bool) -> Kept:
     """Bring a table to the form in which it is kept.
 
     Args:
@@ -70,7 +95,17 @@ def settle(table: pa.Table, *, shared: bool) -> Frame:
     settled = _maps_as_parquet_names_them(settled)
     version = frame_version(settled)
     _verify(settled, version)
-    return Frame(settled, version, tuple(changes))
+    schema = {field.name: str(field.type) for field in settled.schema}
+    return Kept(
+        FrameFormat.name,
+        settled,
+        version.digest,
+        settled.nbytes,
+        settled.num_rows,
+        schema,
+        version.columns,
+        tuple(changes),
+    )
 
 
 def write(table: pa.Table, path: Path) -> None:
@@ -81,15 +116,6 @@ def write(table: pa.Table, path: Path) -> None:
 def read(path: Path) -> pa.Table:
     """Read what ``write`` wrote."""
     return pq.ParquetFile(path, memory_map=True).read()
-
-
-def read_result(results: Results, result: Result) -> pa.Table:
-    """The table of a result, its bytes verified.
-
-    Raises:
-        DamagedObject: They are missing, or not what they were.
-    """
-    return read(results.open_blob(result.output.blobs[0]))
 
 
 def without_unnamed_index(table: pa.Table) -> pa.Table:

@@ -19,7 +19,8 @@ from odibi_assets.engines.pandas_engine import PandasEngine
 from odibi_assets.errors import NotStorable
 from odibi_assets.identify.frame_version import frame_version
 from odibi_assets.keep.formats import frame as frame_format
-from odibi_assets.keep.formats.frame import Frame, settle
+from odibi_assets.keep.formats.frame import settle
+from odibi_assets.keep.formats.kept import Kept
 
 ENGINE = PandasEngine()
 
@@ -28,17 +29,17 @@ def column(values: Any, kind: pa.DataType | None = None) -> pa.Table:
     return pa.table({"c": pa.array(values, kind)})
 
 
-def kept(table: pa.Table, folder: Path, *, shared: bool = True) -> tuple[Frame, pa.Table]:
+def kept(table: pa.Table, folder: Path, *, shared: bool = True) -> tuple[Kept, pa.Table]:
     """The settled frame, and what the store gives back of it."""
     frame = settle(table, shared=shared)
-    frame_format.write(frame.table, folder / "frame.parquet")
+    frame_format.write(frame.value, folder / "frame.parquet")
     return frame, frame_format.read(folder / "frame.parquet")
 
 
-def assert_fixed_point(frame: Frame, back: pa.Table) -> None:
-    assert back.schema.equals(frame.table.schema, check_metadata=True)
-    assert repr(back.to_pylist()) == repr(frame.table.to_pylist())
-    assert frame_version(back) == frame.version
+def assert_fixed_point(frame: Kept, back: pa.Table) -> None:
+    assert back.schema.equals(frame.value.schema, check_metadata=True)
+    assert repr(back.to_pylist()) == repr(frame.value.to_pylist())
+    assert frame_version(back).digest == frame.version
     again = settle(back, shared=False)
     assert again.version == frame.version
     assert again.changes == ()
@@ -153,8 +154,8 @@ def test_a_supported_type_comes_back_as_it_was_returned(name: str, rows: str, tm
     table = UNCHANGED[name] if rows == "all" else UNCHANGED[name].slice(0, 0)
     frame, back = kept(table, tmp_path)
     assert frame.changes == () or (rows == "none" and "category" in name)
-    assert frame.table.schema == table.schema
-    assert repr(frame.table.to_pylist()) == repr(table.to_pylist())
+    assert frame.value.schema == table.schema
+    assert repr(frame.value.to_pylist()) == repr(table.to_pylist())
     assert_fixed_point(frame, back)
 
 
@@ -162,8 +163,8 @@ def test_a_supported_type_comes_back_as_it_was_returned(name: str, rows: str, tm
 def test_a_type_that_changes_keeps_every_value_and_is_listed(name: str, tmp_path: Path) -> None:
     table, kind, values = CHANGED[name]
     frame, back = kept(table, tmp_path)
-    assert frame.table.schema.field("c").type == kind
-    assert frame.table.column("c").to_pylist() == values
+    assert frame.value.schema.field("c").type == kind
+    assert frame.value.column("c").to_pylist() == values
     assert frame.changes == (f"c: {table.schema.field('c').type} became {kind}",)
     assert_fixed_point(frame, back)
 
@@ -189,7 +190,7 @@ def test_where_a_frame_lies_in_memory_does_not_count(tmp_path: Path) -> None:
     whole = UNCHANGED["category"].append_column("n", pa.array([1, 2, 3])).append_column("s", pa.array(["a", None, "b"]))
     around = pa.concat_tables([whole, whole, whole]).slice(3, 3)
     chunks = pa.concat_tables([whole.slice(0, 1), whole.slice(1, 2)])
-    versions = {settle(table, shared=shared).version.digest for table in (whole, around, chunks) for shared in (0, 1)}  # type: ignore[arg-type]
+    versions = {settle(table, shared=shared).version for table in (whole, around, chunks) for shared in (0, 1)}  # type: ignore[arg-type]
     assert len(versions) == 1
     frame, back = kept(around, tmp_path)
     assert_fixed_point(frame, back)
@@ -198,7 +199,7 @@ def test_where_a_frame_lies_in_memory_does_not_count(tmp_path: Path) -> None:
 def test_chunks_with_categories_of_their_own_are_one_frame(tmp_path: Path) -> None:
     chunks = [pa.array(["a", "b"]).dictionary_encode(), pa.array(["c", "a"]).dictionary_encode()]
     frame, back = kept(pa.table({"c": pa.chunked_array(chunks)}), tmp_path)
-    assert frame.table.column("c").to_pylist() == ["a", "b", "c", "a"]
+    assert frame.value.column("c").to_pylist() == ["a", "b", "c", "a"]
     assert_fixed_point(frame, back)
 
 
@@ -206,8 +207,8 @@ def test_more_rows_and_categories_than_one_page_or_row_group_come_back(tmp_path:
     names = pa.array([f"a long name of category {i}" for i in range(60_000)])
     indices = pa.array(np.arange(1_100_000, dtype="int32") % 60_000)
     frame, back = kept(pa.table({"c": pa.DictionaryArray.from_arrays(indices, names)}), tmp_path)
-    assert frame_version(back) == frame.version
-    assert back.schema == frame.table.schema
+    assert frame_version(back).digest == frame.version
+    assert back.schema == frame.value.schema
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -219,14 +220,14 @@ def test_categories_of_no_rows_are_not_kept_and_that_is_listed(
     frame, back = kept(pa.table({"c": category}), tmp_path, shared=shared)
     assert frame.changes[0] == "c: the categories are not kept, as there are no rows"
     assert len(frame.changes) == (1 if index == pa.int32() else 2)
-    assert frame.table.schema.field("c").type == pa.dictionary(pa.int32(), pa.string())
+    assert frame.value.schema.field("c").type == pa.dictionary(pa.int32(), pa.string())
     assert_fixed_point(frame, back)
 
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_settling_a_settled_frame_changes_nothing(shared: bool) -> None:
     first = settle(CHANGED["timestamp s"][0], shared=shared)
-    second = settle(first.table, shared=shared)
+    second = settle(first.value, shared=shared)
     assert (second.version, second.changes) == (first.version, ())
 
 
@@ -263,8 +264,8 @@ def frames() -> dict[str, pd.DataFrame]:
 def test_a_pandas_frame_comes_back_with_its_index_and_types(name: str, tmp_path: Path) -> None:
     given = frames()[name]
     frame, back = kept(ENGINE.take(given), tmp_path)
-    assert frame_version(back) == frame.version
-    fresh, reused = (ENGINE.hand_over(table, "pandas.DataFrame") for table in (frame.table, back))
+    assert frame_version(back).digest == frame.version
+    fresh, reused = (ENGINE.hand_over(table, "pandas.DataFrame") for table in (frame.value, back))
     pd.testing.assert_frame_equal(fresh, reused)
     pd.testing.assert_frame_equal(fresh, given)
 
@@ -278,7 +279,7 @@ def test_the_same_pandas_frame_has_the_same_version_however_it_was_made() -> Non
 def test_an_index_is_part_of_the_version() -> None:
     frame = pd.DataFrame({"a": [1, 2]})
     others = [frame.set_axis([1, 0]), frame.set_axis(["x", "y"]), frame.rename_axis("row"), frame.set_axis([5, 6])]
-    versions = {settle(ENGINE.take(each), shared=True).version.digest for each in (frame, *others)}
+    versions = {settle(ENGINE.take(each), shared=True).version for each in (frame, *others)}
     assert len(versions) == 5
 
 
@@ -294,22 +295,22 @@ def test_a_pandas_frame_that_is_changed_after_settling_changes_nothing(dtype: st
     array = np.array([1, 0, 1] * 1000).astype(dtype)
     given = pd.DataFrame({"c": array}, copy=False)
     frame, back = kept(ENGINE.take(given), tmp_path)
-    before = frame.table.to_pylist()
+    before = frame.value.to_pylist()
     given.iloc[:, 0] = np.array([0, 1, 0] * 1000).astype(dtype)
     array[:] = np.array([0, 1, 0] * 1000).astype(dtype)
-    assert frame.table.to_pylist() == before == back.to_pylist()
-    assert frame_version(frame.table) == frame.version
+    assert frame.value.to_pylist() == before == back.to_pylist()
+    assert frame_version(frame.value).digest == frame.version
 
 
 @pytest.mark.parametrize("name", ["numbers", "times", "text", "categories"])
 def test_what_one_consumer_does_to_its_frame_reaches_no_other(name: str) -> None:
     frame = settle(ENGINE.take(frames()[name]), shared=True)
-    first = ENGINE.hand_over(frame.table, "pandas.DataFrame")
+    first = ENGINE.hand_over(frame.value, "pandas.DataFrame")
     for label in first:
         first[label].array[0] = first[label].array[2]
         first[label] = first[label].iloc[::-1].array
-    pd.testing.assert_frame_equal(ENGINE.hand_over(frame.table, "pandas.DataFrame"), frames()[name])
-    assert frame_version(frame.table) == frame.version
+    pd.testing.assert_frame_equal(ENGINE.hand_over(frame.value, "pandas.DataFrame"), frames()[name])
+    assert frame_version(frame.value).digest == frame.version
 
 
 @pytest.mark.parametrize(
@@ -394,9 +395,9 @@ def test_any_frame_that_is_settled_comes_back_equal(
     tmp_path_factory: pytest.TempPathFactory, table: pa.Table, shared: bool
 ) -> None:
     frame, back = kept(table, tmp_path_factory.mktemp("frame"), shared=shared)
-    assert frame.table.to_pylist() == table.to_pylist() == back.to_pylist()
-    assert frame_version(back) == frame.version
-    assert back.schema.equals(frame.table.schema, check_metadata=True)
-    changed = {field.name for field in table.schema if frame.table.schema.field(field.name).type != field.type}
+    assert frame.value.to_pylist() == table.to_pylist() == back.to_pylist()
+    assert frame_version(back).digest == frame.version
+    assert back.schema.equals(frame.value.schema, check_metadata=True)
+    changed = {field.name for field in table.schema if frame.value.schema.field(field.name).type != field.type}
     listed = {change.partition(": ")[0] for change in frame.changes if "categories are not kept" not in change}
     assert listed == changed

@@ -1,0 +1,137 @@
+"""Copies outside the store: files for people, and outputs that stand at a path; put back when they are not there.
+
+They are no part of any identity. Whether one is right is told by content: a record on this machine
+says which version a path was last written from, and what it held then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from odibi_assets.decide.plan import World
+from odibi_assets.errors import NotStorable, StepError
+from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.identity import StepIdentity
+from odibi_assets.identify.local_file import write_local
+from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.keep.formats.files import captured, put_at
+from odibi_assets.keep.formats.kept import Kept, new_path
+from odibi_assets.keep.result import Result
+
+_VERSION = 1
+_log = logging.getLogger("odibi_assets")
+
+
+@dataclass
+class Copies:
+    """The copies of one project on this machine."""
+
+    world: World
+    log: logging.Logger = _log
+    _record: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._path = self.world.local / "copies.json"
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError), unobserved():
+            data = json.loads(self._path.read_text())
+            if data["v"] == _VERSION:
+                self._record = dict(data["copies"])
+
+    def are_right(self, step: StepIdentity, result: Result) -> bool:
+        """Does every copy of a step's result stand where it should?"""
+        return all(self._is_right(path, wanted) for path, wanted, _ in self._wanted(step, result))
+
+    def refresh(self, step: StepIdentity, result: Result, value: Callable[[str], Kept]) -> None:
+        """Write the copies that are missing or another.
+
+        Args:
+            value: Gives an output's value.
+
+        Raises:
+            StepError: One can't be written.
+        """
+        for path, wanted, output in self._wanted(step, result):
+            if self._is_right(path, wanted):
+                continue
+            with unobserved():
+                try:
+                    self.clear(path)
+                    if output is None:
+                        self._write(step, path, value(next(iter(result.outputs))))
+                    else:
+                        put_at(value(output).value, self.world.root / path)
+                except OSError as error:
+                    raise StepError(
+                        f"The copy {path} of step {step.name!r} can't be written: {error.strerror or error}. "
+                        "The result itself is kept; run again when the path can be written."
+                    ) from error
+                self._note(path, wanted)
+
+    def clear(self, path: str) -> None:
+        """Make room at a path; what stands there and is not ours is moved aside, not deleted."""
+        target = self.world.root / path
+        if not target.exists():
+            return
+        known = self._record.get(path)
+        if known is not None and known[1] == self._content(path):
+            shutil.rmtree(target) if target.is_dir() else target.unlink()
+            return
+        aside = self.world.local / "aside" / f"{time.strftime('%Y%m%dT%H%M%S')}-{target.name}"
+        aside = aside if not aside.exists() else new_path(aside.parent, f"-{target.name}")
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(target, aside)
+        self.log.warning("%s was not written by this pipeline, or was changed since: it was moved to %s.", path, aside)
+
+    def _wanted(self, step: StepIdentity, result: Result) -> Iterator[tuple[str, str, str | None]]:
+        """Path, what should stand there, and which output it is; None for the copy for people."""
+        for output, path in step.places.items():
+            yield path, str(result.outputs[output].version), output
+        if step.write is not None:
+            format, path = step.write
+            yield path, f"{result.version} {format}", None
+
+    def _is_right(self, path: str, wanted: str) -> bool:
+        content = self._content(path)
+        return content is not None and (content == wanted or self._record.get(path) == [wanted, content])
+
+    def _content(self, path: str) -> str | None:
+        with contextlib.suppress(NotStorable, OSError), unobserved():
+            return str(captured(self.world.root / path, self.world.files.digest).version())
+        return None
+
+    def _write(self, step: StepIdentity, path: str, kept: Kept) -> None:
+        from odibi_assets.engines.pandas_engine import PandasEngine
+
+        assert step.write is not None
+        format, target = step.write[0], self.world.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.parent / f".{target.name}-{os.getpid()}{target.suffix}"
+        try:
+            if kept.format == "parquet" and format not in ("text", "bytes"):
+                PandasEngine().write(kept.value, format, aside)
+            elif kept.format == format or (format == "bytes" and kept.format in ("text", "json")):
+                aside.write_bytes(kept.value)
+            else:
+                raise StepError(
+                    f"Step {step.name!r} has a {kept.format} result, of which no {format} copy can be made."
+                )
+            os.replace(aside, target)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def _note(self, path: str, wanted: str) -> None:
+        content = self._content(path)
+        if content is not None:
+            self._record[path] = [wanted, content]
+            write_local(self._path, json.dumps({"v": _VERSION, "copies": self._record}))
+
+    def note_output(self, path: str, version: Digest) -> None:
+        """Remember that a step of ours put this at a path."""
+        self._note(path, str(version))

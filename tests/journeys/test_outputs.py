@@ -1,0 +1,368 @@
+"""Steps that come out with more than frames: several outputs, files, folders, commands, copies for people."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from project_folder import ProjectFolder
+
+ORDERS = "customer,amount\nann,1\nbob,2\nann,3\n"
+
+TRAINING = """
+    name: pipe
+    steps:
+      - name: orders
+        layer: bronze
+        read: {format: csv, path: data/orders.csv}
+      - name: train
+        layer: silver
+        python: transforms:train
+        inputs: [orders]
+        outputs: {model: {format: pickle}, metrics: {format: json}}
+      - name: report
+        layer: gold
+        python: transforms:report
+        inputs: {model: train.model, orders: orders}
+      - name: scores
+        layer: gold
+        python: transforms:scores
+        inputs: [train.metrics]
+    """
+
+TRANSFORMS = """
+    import numpy as np
+    import polars as pl
+
+    class Model:
+        def __init__(self, bias):
+            self.bias = bias
+
+    def train(orders):
+        total = int(orders["amount"].sum())
+        return {"model": Model(total), "metrics": {"rows": len(orders)}}
+
+    def report(model, orders: pl.DataFrame) -> str:
+        return f"bias {model.bias}, {orders.height} rows"
+
+    def scores(metrics: dict):
+        return {"a": np.arange(metrics["rows"])}
+    """
+
+
+@pytest.fixture
+def training(project: ProjectFolder) -> ProjectFolder:
+    project.write("data/orders.csv", ORDERS)
+    project.write("pipe.yaml", TRAINING)
+    project.write("transforms.py", TRANSFORMS)
+    return project
+
+
+def shown(project: ProjectFolder, step: str) -> object:
+    answer = project.oda("show", "pipe.yaml", step, "--json")
+    assert answer.status == 0, answer.text
+    return answer.json["value"]
+
+
+def test_each_output_of_a_step_is_taken_by_name_and_reused(training: ProjectFolder) -> None:
+    assert set(training.outcomes().values()) == {"computed"}
+    assert shown(training, "report") == "bias 6, 3 rows"
+    assert shown(training, "train.metrics") == {"rows": 3}
+    assert set(training.outcomes().values()) == {"cached"}
+
+
+def test_what_takes_an_output_that_came_out_the_same_need_not_run(training: ProjectFolder) -> None:
+    training.run()
+    training.write("data/orders.csv", ORDERS.replace("3", "4"))  # another sum, as many rows
+    assert training.outcomes() == {"orders": "computed", "train": "computed", "report": "computed", "scores": "cached"}
+
+
+def test_a_class_that_a_pickle_carries_is_part_of_what_follows(training: ProjectFolder) -> None:
+    training.run()
+    training.edit("transforms.py", "self.bias = bias", "self.bias = bias + 1")
+    outcomes = training.outcomes()
+    assert (outcomes["train"], outcomes["report"]) == ("computed", "computed")
+    assert shown(training, "report") == "bias 7, 3 rows"
+
+
+def test_each_output_is_an_asset_of_its_own(training: ProjectFolder) -> None:
+    run_id = training.run()["run_id"]
+    answer = training.oda("logs", run_id, "--json")
+    materialized = [m["message"] for m in answer.json["messages"] if m["message"].startswith("Materialized")]
+    assert any("pipe train model" in message for message in materialized)
+    assert any("pipe train metrics" in message for message in materialized)
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        ('{"model": 1}', "lacks metrics: expected a dict with model, metrics"),
+        ('{"model": 1, "metrics": 2, "more": 3}', "has more, which the step does not declare"),
+        ('{"model": 1, "metrics": {1, 2}}', "Output 'metrics': value is a builtins.set"),
+        ("[1, 2]", "expected a dict with model, metrics"),
+        ("None", "It returned nothing: expected a dict with model, metrics"),
+    ],
+)
+def test_a_return_value_that_is_not_as_declared_is_told(training: ProjectFolder, returned: str, words: str) -> None:
+    training.edit(
+        "transforms.py", 'return {"model": Model(total), "metrics": {"rows": len(orders)}}', f"return {returned}"
+    )
+    (failed,) = [step for step in training.run(status=1)["steps"] if step["outcome"] == "failed"]
+    assert words in failed["error"]
+
+
+def test_one_declared_output_may_be_returned_by_itself(training: ProjectFolder) -> None:
+    training.write(
+        "pipe.yaml",
+        """
+        name: pipe
+        steps:
+          - name: train
+            layer: gold
+            files: [data/orders.csv]
+            python: transforms:make
+            outputs: {model: {format: pickle}}
+          - name: after
+            layer: gold
+            inputs: {model: train}
+            python: transforms:use
+        """,
+    )
+    training.write("transforms.py", "def make():\n    return {'x': 1}\n\ndef use(model):\n    return model['x'] + 1\n")
+    training.run()
+    assert shown(training, "after") == 2
+
+
+# Commands.
+
+STAGING = """
+    name: pipe
+    params: {count: 2}
+    steps:
+      - name: staged
+        layer: bronze
+        command: [python, stage.py, "{{ params.count }}"]
+        files: [data/orders.csv]
+        env: [REGION]
+        outputs: {stage: {path: data/stage, format: folder}}
+      - name: listing
+        layer: silver
+        python: transforms:listing
+        inputs: {stage: staged}
+    """
+
+STAGE = """
+    import os
+    import pathlib
+    import sys
+
+    from words import WORD
+
+    folder = pathlib.Path("data/stage")
+    folder.mkdir()
+    for number in range(int(sys.argv[1])):
+        (folder / f"{number}.txt").write_text(f"{WORD} {os.environ.get('REGION')} {os.environ.get('OTHER')}")
+    print("staged", sys.argv[1])
+    """
+
+LISTING = """
+    from pathlib import Path
+
+    def listing(stage: Path):
+        return {path.name: path.read_text() for path in sorted(stage.iterdir())}
+    """
+
+
+@pytest.fixture
+def staging(project: ProjectFolder) -> ProjectFolder:
+    project.write("data/orders.csv", ORDERS)
+    project.write("pipe.yaml", STAGING)
+    project.write("stage.py", STAGE)
+    project.write("words.py", 'WORD = "hi"\n')
+    project.write("transforms.py", LISTING)
+    project.env |= {"REGION": "eu", "OTHER": "unseen"}
+    return project
+
+
+def test_a_command_sees_its_variables_and_its_folder_is_kept(staging: ProjectFolder) -> None:
+    run_id = staging.run()["run_id"]
+    assert shown(staging, "listing") == {"0.txt": "hi eu None", "1.txt": "hi eu None"}
+    assert "staged 2" in staging.oda("logs", run_id, "staged").text
+    assert set(staging.outcomes().values()) == {"cached"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda p: p.edit("stage.py", "staged", "did"), "file stage.py changed"),
+        (lambda p: p.edit("words.py", "hi", "ho"), "file words.py changed"),
+        (lambda p: p.edit("pipe.yaml", "count: 2", "count: 3"), "command command changed"),
+        (lambda p: p.edit("data/orders.csv", "bob", "eve"), "file data/orders.csv changed"),
+        (lambda p: p.env.update(REGION="us"), "environment variable REGION changed"),
+    ],
+    ids=["script", "module that it imports", "param", "file", "variable"],
+)
+def test_a_command_runs_again_for_what_it_takes_in(staging: ProjectFolder, change: object, reason: str) -> None:
+    staging.run()
+    change(staging)  # type: ignore[operator]
+    steps = {step["name"]: step for step in staging.run()["steps"]}
+    assert (steps["staged"]["outcome"], steps["staged"]["reason"]) == ("computed", reason)
+
+
+def test_a_variable_that_is_not_declared_is_not_seen_and_changes_nothing(staging: ProjectFolder) -> None:
+    staging.run()
+    staging.env["OTHER"] = "x"
+    assert set(staging.outcomes().values()) == {"cached"}
+
+
+@pytest.mark.parametrize("damage", ["gone", "a file gone", "a file more", "a file changed"])
+def test_a_folder_that_is_reused_is_put_back_as_it_was(staging: ProjectFolder, damage: str) -> None:
+    staging.run()
+    folder = staging.root / "data/stage"
+    {
+        "gone": lambda: shutil.rmtree(folder),
+        "a file gone": (folder / "0.txt").unlink,
+        "a file more": (folder / "more.txt").touch,
+        "a file changed": lambda: (folder / "0.txt").write_text("mine"),
+    }[damage]()
+    assert set(staging.outcomes().values()) == {"cached"}
+    assert {path.name: path.read_text() for path in folder.iterdir()} == dict.fromkeys(["0.txt", "1.txt"], "hi eu None")
+
+
+def test_what_a_user_put_in_a_folder_is_moved_aside_and_not_lost(staging: ProjectFolder) -> None:
+    staging.write("data/stage/mine.txt", "precious")
+    staging.run()
+    (aside,) = (staging.root / ".oda/local/aside").iterdir()
+    assert (aside / "mine.txt").read_text() == "precious"
+
+
+def test_another_machine_gets_the_folder_from_the_store(
+    staging: ProjectFolder, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = str(tmp_path_factory.mktemp("store"))
+    other = ProjectFolder(tmp_path_factory.mktemp("other"), staging.zygote, {**staging.env, "ODA_STORE": store})
+    shutil.copytree(staging.root, other.root, dirs_exist_ok=True)
+    staging.env["ODA_STORE"] = store
+    staging.run()
+    assert set(other.outcomes().values()) == {"cached"}
+    assert (other.root / "data/stage/1.txt").read_text() == "hi eu None"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("import sys\nprint('oh no')\nsys.exit(3)", "ended with status 3. Its last lines:\noh no"),
+        ("print('done')", "made nothing at data/stage: expected its output 'stage' there"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "was stopped by signal 9"),
+    ],
+)
+def test_a_command_that_fails_is_told_with_its_last_lines(staging: ProjectFolder, script: str, words: str) -> None:
+    (staging.root / "stage.py").write_text(script)
+    steps = {step["name"]: step for step in staging.run(status=1)["steps"]}
+    assert words in steps["staged"]["error"]
+
+
+def test_a_command_that_does_not_exist_is_a_mistake(staging: ProjectFolder) -> None:
+    staging.edit("pipe.yaml", "[python, stage.py", "[no-such-program, stage.py")
+    (mistake,) = staging.oda("validate", "pipe.yaml", "--json").json["mistakes"]
+    assert (mistake["key"], mistake["found"]) == ("steps[0].command[0]", "no-such-program")
+
+
+def test_a_command_takes_frames_as_files_named_by_variables(project: ProjectFolder) -> None:
+    project.write("data/orders.csv", ORDERS)
+    project.write(
+        "pipe.yaml",
+        """
+        name: pipe
+        steps:
+          - {name: orders, layer: bronze, read: {format: csv, path: data/orders.csv}}
+          - name: counted
+            layer: silver
+            inputs: [orders]
+            command: [python, count.py]
+            outputs: {counts: {path: out/counts.json, format: json}}
+        """,
+    )
+    project.write(
+        "count.py",
+        """
+        import json, os
+        import pyarrow.parquet as pq
+        json.dump(pq.read_table(os.environ["ODA_INPUT_ORDERS"]).num_rows, open("out/counts.json", "w"))
+        """,
+    )
+    project.run()
+    assert shown(project, "counted") == 3
+
+
+# Copies for people.
+
+
+@pytest.fixture
+def copied(project: ProjectFolder) -> ProjectFolder:
+    project.write("data/orders.csv", ORDERS)
+    project.write(
+        "pipe.yaml",
+        """
+        name: pipe
+        steps:
+          - name: orders
+            layer: bronze
+            read: {format: csv, path: data/orders.csv}
+            write: {format: csv, path: out/orders.csv}
+        """,
+    )
+    return project
+
+
+def test_a_copy_is_written_and_written_again_when_it_is_missing_or_another(copied: ProjectFolder) -> None:
+    copied.run()
+    copy = copied.root / "out/orders.csv"
+    assert copy.read_text() == ORDERS
+    for damage in (copy.unlink, lambda: copy.write_text("mine")):
+        damage()
+        assert copied.outcomes() == {"orders": "cached"}
+        assert copy.read_text() == ORDERS
+
+
+def test_a_copy_that_is_right_is_left_alone(copied: ProjectFolder) -> None:
+    copied.run()
+    before = (copied.root / "out/orders.csv").stat().st_mtime_ns
+    copied.run()
+    assert (copied.root / "out/orders.csv").stat().st_mtime_ns == before
+
+
+def test_the_copy_is_no_part_of_the_key(copied: ProjectFolder) -> None:
+    copied.run()
+    copied.edit("pipe.yaml", "format: csv, path: out/orders.csv", "format: jsonl, path: out/orders.jsonl")
+    assert copied.outcomes() == {"orders": "cached"}
+    assert (copied.root / "out/orders.jsonl").read_text().splitlines()[0] == '{"customer":"ann","amount":1}'
+
+
+def test_a_copy_that_can_not_be_written_fails_the_step_and_keeps_its_result(copied: ProjectFolder) -> None:
+    (copied.root / "out").write_text("a file where a folder should be")
+    (step,) = copied.run(status=1)["steps"]
+    assert step["outcome"] == "failed"
+    assert "The copy out/orders.csv of step 'orders' can't be written" in step["error"]
+    (copied.root / "out").unlink()
+    assert copied.outcomes() == {"orders": "cached"}
+    assert (copied.root / "out/orders.csv").read_text() == ORDERS
+
+
+# Reading.
+
+
+def test_folders_named_key_value_are_columns_and_their_names_count(project: ProjectFolder) -> None:
+    for year in (2013, 2014):
+        project.write(f"data/sales/year={year}/part.csv", f"amount\n{year - 2000}\n")
+    project.write(
+        "pipe.yaml",
+        "name: pipe\nsteps:\n  - {name: sales, layer: bronze, read: {format: csv, path: data/sales}}\n",
+    )
+    project.run()
+    assert project.data("sales") == [{"amount": 13, "year": 2013}, {"amount": 14, "year": 2014}]
+    assert project.outcomes() == {"sales": "cached"}
+    Path(project.root / "data/sales/year=2014").rename(project.root / "data/sales/year=2015")
+    assert project.outcomes() == {"sales": "computed"}
+    assert [row["year"] for row in project.data("sales")] == [2013, 2015]
