@@ -284,7 +284,9 @@ class _Reading:
         """A path that one step writes is nobody else's: neither written nor read by another."""
         written: dict[str, str] = {}
         for place, step in self.definition.steps.items():
-            paths = {("outputs", name, "path"): output.path for name, output in step.outputs.items() if output.path}
+            paths: dict[Place, str] = {
+                ("outputs", name, "path"): output.path for name, output in step.outputs.items() if output.path
+            }
             if step.write is not None:
                 paths["write", "path"] = step.write.path
             for at, path in paths.items():
@@ -293,7 +295,7 @@ class _Reading:
                     self.definition.mistake((*place, *at), path, f"a path of its own (step {written[plain]} writes it)")
                 written.setdefault(plain, step.name)
         for place, step in self.definition.steps.items():
-            reads = {("read", "path"): step.read.path} if step.read is not None else {}
+            reads: dict[Place, str] = {("read", "path"): step.read.path} if step.read is not None else {}
             reads |= {("files", i): path for i, path in enumerate(step.files)}
             for at, path in reads.items():
                 for target, owner in written.items():

@@ -196,7 +196,7 @@ TABLE = {
         14, "steps[1].write", "outputs a, b", "one result", None),
     "a path that two steps write": (
         "    files: [config.json]", "    write: {format: csv, path: x}\n  - {name: z, layer: gold, inputs: [clean], "
-        "sql: select 1, write: {format: csv, path: ./x}}", 14, "steps[2].write.path", "./x", "step clean writes it", None),
+        "sql: select 1, write: {format: csv, path: ./x}}", 14, "steps[2].write.path", "./x", "step clean writes", None),
     "a path that another step writes": (
         "after: [orders]", "write: {format: csv, path: config.json}", 13, "steps[1].files[0]", "config.json",
         "take the result of total as an input", "total"),
