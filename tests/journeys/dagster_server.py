@@ -24,6 +24,10 @@ REEXECUTE = """mutation($params: ReexecutionParams!) { launchPipelineReexecution
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status parentRunId assetMaterializations {
   assetKey { path } tags { key value } metadataEntries { label ... on TextMetadataEntry { text } } } } } }"""
+RUNS_OF = """query($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results {
+  runId status tags { key value } } } } }"""
+JOBS = """{ repositoriesOrError { ... on RepositoryConnection { nodes { jobs { name } schedules { name cronSchedule
+  executionTimezone scheduleState { status } } } } } }"""
 STALE = "{ assetNodes { assetKey { path } staleStatus } }"
 RELOAD = """mutation($name: String!) { reloadRepositoryLocation(repositoryLocationName: $name) { __typename } }"""
 
@@ -77,6 +81,20 @@ class DagsterServer:
     def reexecute_from_failure(self, run_id: str) -> dict[str, Any]:
         answer = self.ask(REEXECUTE, params={"parentRunId": run_id, "strategy": "FROM_FAILURE"})
         return self._finished(answer["launchPipelineReexecution"])
+
+    def jobs(self) -> set[str]:
+        (repository,) = self.ask(JOBS)["repositoriesOrError"]["nodes"]
+        return {job["name"] for job in repository["jobs"]}
+
+    def wait_for_run_of(self, job: str, seconds: float = 180) -> dict[str, Any]:
+        """The first run of a job that somebody else launches, finished."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = self.ask(RUNS_OF, job=job)["runsOrError"]["results"]
+            if found and found[-1]["status"] in ("SUCCESS", "FAILURE", "CANCELED"):
+                return {**found[-1], "tags": {tag["key"]: tag["value"] for tag in found[-1]["tags"]}}
+            time.sleep(0.5)
+        raise AssertionError(f"no run of {job} came: {self.log.read_text()[-2000:]}")
 
     def reload(self) -> None:
         self.ask(RELOAD, name=self.location)

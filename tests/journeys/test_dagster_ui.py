@@ -42,6 +42,24 @@ def test_materialize_all_gives_the_outcomes_and_the_data_of_a_run_from_the_comma
     assert versions(run) == {step["name"]: step["version"] for step in twin["steps"]}
 
 
+def test_a_declared_job_runs_its_steps(served: tuple[ProjectFolder, DagsterServer]) -> None:
+    project, server = served
+    project.write(
+        "ticking.yaml",  # its schedule ticks while the tests below go on
+        """
+        name: ticking
+        schedule: {cron: "* * * * *", timezone: Europe/Vienna}
+        jobs: {first-only: [raw]}
+        steps:
+          - {name: raw, layer: bronze, read: {format: csv, path: data/orders.csv}}
+          - {name: counted, layer: silver, inputs: [raw], sql: select count(*) as n from raw}
+        """,
+    )
+    server.reload()
+    assert {"ticking", "ticking__first_only"} <= server.jobs()
+    assert outcomes(server.launch("ticking__first_only")) == {"raw": "computed"}
+
+
 def test_what_the_ui_computed_the_command_line_reuses_and_shows(served: tuple[ProjectFolder, DagsterServer]) -> None:
     project, _ = served
     assert computed(project.outcomes()) == set()
@@ -122,6 +140,15 @@ def test_the_multiprocess_executor_gives_the_same_data_and_publishes_by_layer(
     ]
     assert moved == [{"totals", "summary"}, {"big_orders", "named_orders"}]
     assert computed(project.outcomes()) == set()
+
+
+def test_the_daemon_ran_the_declared_schedule(served: tuple[ProjectFolder, DagsterServer]) -> None:
+    project, server = served
+    run = server.wait_for_run_of("ticking")
+    (project.root / "ticking.yaml").unlink()
+    server.reload()
+    assert run["status"] == "SUCCESS"
+    assert run["tags"]["dagster/schedule_name"] == "ticking__schedule"
 
 
 def twin_of(project: ProjectFolder, twin: ProjectFolder) -> ProjectFolder:
