@@ -49,6 +49,7 @@ class Definition:
         mistakes: All that was found so far; other rooms add theirs.
         names: Every step's name, also of those with mistakes.
         pipeline: The whole, if nothing was wrong.
+        data: What was declared, templates unfilled.
     """
 
     file: str
@@ -58,6 +59,7 @@ class Definition:
     mistakes: list[Mistake] = field(default_factory=list)
     names: frozenset[str] = frozenset()
     pipeline: Pipeline | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
     def mistake(self, place: Place, found: object, expected: str, nearest: str | None = None) -> None:
         """Note one more mistake at a place in the file."""
@@ -90,6 +92,7 @@ def define(source: YamlSource, folder: Path, overrides: Overrides | None = None)
     if not isinstance(data, Mapping):
         definition.mistake(prefix, "nothing" if data is None else data, "a mapping with name and steps")
         return definition
+    definition.data = data
     return _Reading(definition, dict(data), prefix, overrides or Overrides()).read()
 
 
