@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from odibi_assets.cli import cache, dev, export, history, list_command, logs, plan, resume, run, show, validate, why
+from odibi_assets.cli import (
+    cache,
+    dev,
+    export,
+    history,
+    init,
+    list_command,
+    logs,
+    plan,
+    resume,
+    run,
+    show,
+    validate,
+    why,
+)
 from odibi_assets.cli.opened import State
 from odibi_assets.declare.mistake import DefinitionError
 from odibi_assets.errors import OdibiAssetsError
@@ -42,6 +56,7 @@ app.command("why")(why.why)
 app.command("show")(show.show)
 app.command("history")(history.history)
 app.command("logs")(logs.logs)
+app.command("init")(init.init)
 app.command("export")(export.export)
 app.command("dev")(dev.dev)
 app.add_typer(cache.app, name="cache")
