@@ -93,7 +93,7 @@ def imported_modules(
         found[module.__name__] = module
         source = source_of(module)
         package = module.__name__.rpartition(".")[0]
-        names = set(_import_names(source, module.__package__ or "")) if source is not None else set()
+        names = set(_import_names(source, module.__package__ or "") if source is not None else ())
         if package:
             names.add(package)
         waiting.extend(sys.modules[name] for name in names if name in sys.modules)
@@ -236,7 +236,12 @@ def _import_roots(source: LoadedSource) -> dict[str, str]:
     return roots
 
 
-def _import_names(source: LoadedSource, package: str) -> Iterator[str]:
+@functools.lru_cache(maxsize=4096)
+def _import_names(source: LoadedSource, package: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_imports_in(source, package)))
+
+
+def _imports_in(source: LoadedSource, package: str) -> Iterator[str]:
     for node in ast.walk(_tree(source)):
         if isinstance(node, ast.Import):
             for alias in node.names:

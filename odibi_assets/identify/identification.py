@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import importlib.metadata
 import platform
@@ -365,6 +366,7 @@ def _engine(step: Step, transform: Transform | None) -> dict[str, Item]:
     return items
 
 
+@functools.cache
 def _version(library: str) -> str:
     try:
         return importlib.metadata.version(library)
