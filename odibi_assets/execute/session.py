@@ -16,7 +16,7 @@ from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
 from odibi_assets.declare.input import Input
 from odibi_assets.engines.pandas_engine import PandasEngine
-from odibi_assets.errors import DamagedObject, OdibiAssetsError, StepError, StoreError
+from odibi_assets.errors import DamagedObject, OdibiAssetsError, ResultGone, StepError, StoreError
 from odibi_assets.execute.commit import Committer, Computed, commit
 from odibi_assets.execute.computation import Computation, FilesChanged
 from odibi_assets.execute.copies import Copies
@@ -413,11 +413,14 @@ class Session:
         """Make results current."""
         at = self.world.now().isoformat(timespec="milliseconds")
         names = frozenset(self.identified.identity.by_name)
-        self._tried(
-            "publish",
-            ", ".join(steps),
-            lambda: self.snapshots.publish(steps, run_id=self.start.run_id, at=at, keep_only=names),
-        )
+
+        def work() -> None:
+            try:
+                self.snapshots.publish(steps, run_id=self.start.run_id, at=at, keep_only=names)
+            except ResultGone as error:
+                self.log.warning("%s", error)
+
+        self._tried("publish", ", ".join(steps), work)
 
     def close(self) -> RunEnd:
         """Commit what is finished, record how the run ended."""

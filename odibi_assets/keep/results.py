@@ -12,6 +12,7 @@ from odibi_assets.errors import DamagedObject, StoreError, UnknownLayout, UsageE
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.folder_store import FolderStore
+from odibi_assets.keep.guard import rely_on
 from odibi_assets.keep.result import Blob, Result, ResultReference
 from odibi_assets.keep.store import Store
 
@@ -63,16 +64,32 @@ class Results:
         return [int(name.rpartition("/")[2]) for name in self.store.list(folder) if name.rpartition("/")[2].isdigit()]
 
     def get(self, reference: ResultReference) -> Result | None:
-        """The result that a reference names; None if its record is gone or unreadable."""
-        return self._read(reference.key, reference.generation)
+        """The result that a reference names; None if its record is gone, unreadable, or of another version."""
+        result = self._read(reference.key, reference.generation)
+        return result if result is not None and result.reference.version == reference.version else None
+
+    def has(self, reference: ResultReference) -> bool:
+        """Is there a record of the name? Cheaper than ``get``."""
+        return self.store.size(result_name(reference.key, reference.generation)) is not None
 
     def is_revoked(self, key: Digest, generation: int) -> bool:
-        return self.store.size(f"revoked/{key.hex}/{generation}") is not None
+        return self.store.size(revoked_name(key, generation)) is not None
+
+    def revocation(self, key: Digest, generation: int) -> str | None:
+        """Why a result was taken out of use, as a sentence; None if it was not."""
+        name = revoked_name(key, generation)
+        data = self.store.get(name)
+        if data is None:
+            return None
+        with contextlib.suppress(*canonical_json.UNREADABLE):
+            found = canonical_json.load(data, name)
+            return f"its result was {found['why']} on {found['at'][:16].replace('T', ' ')} UTC"
+        return "its result was taken out of use"
 
     def is_whole(self, result: Result) -> bool:
         """Is every blob there, with its size?"""
         return all(
-            self.store.size(_blob_name(blob.digest)) == blob.size_bytes
+            self.store.size(blob_name(blob.digest)) == blob.size_bytes
             for output in result.outputs.values()
             for blob in output.blobs
         )
@@ -80,9 +97,12 @@ class Results:
     def put_blob(self, source: Path) -> Blob:
         """Move a finished local file into the store, named by the digest of its bytes."""
         digest, size = Digest.of_file(source), source.stat().st_size
-        name = _blob_name(digest)
-        if self.store.size(name) not in (None, size):
+        name = blob_name(digest)
+        present = self.store.size(name)
+        if present not in (None, size):
             self._set_aside(name)
+        elif present is not None:
+            rely_on(self.store, name)
         self.store.put_file(name, source)
         return Blob(digest, size)
 
@@ -92,7 +112,7 @@ class Results:
         Raises:
             DamagedObject: It is missing, or its bytes do not hash to its name; a damaged one is moved aside.
         """
-        name = _blob_name(blob.digest)
+        name = blob_name(blob.digest)
         path = self.store.fetch(name)
         if path is None:
             raise DamagedObject(
@@ -122,14 +142,22 @@ class Results:
             same = present is not None and _content(present) == _content(result)
             if present is not None and self.is_whole(present) and (same or not replace):
                 return present
-            unexplained = present is not None and _is_unexplained(present, result)
+            while self.is_revoked(key, generation):  # The record may be collected before its revocation is.
+                generation += 1
+            earlier = present or self._read(key, generation - 1)
+            unexplained = earlier is not None and _is_unexplained(earlier, result)
             new = result.with_generation(generation, nondeterministic=unexplained)
-            if self.store.create(_result_name(key, generation), canonical_json.dump_sealed(new.to_json())):
+            if self.store.create(result_name(key, generation), canonical_json.dump_sealed(new.to_json())):
                 return new
 
-    def revoke(self, key: Digest, generation: int) -> None:
-        """Take a result out of use for good."""
-        self.store.create(f"revoked/{key.hex}/{generation}", canonical_json.dump({}))
+    def revoke(self, key: Digest, generation: int, *, why: str, at: str) -> bool:
+        """Take a result out of use for good; says whether it was in use.
+
+        Args:
+            why: The participle of a sentence that begins with "its result was": ``invalidated``, ``collected``.
+            at: ISO 8601, UTC.
+        """
+        return self.store.create(revoked_name(key, generation), canonical_json.dump({"why": why, "at": at}))
 
     def all(self) -> Iterator[Result]:
         """Every readable result, in the order of keys and generations."""
@@ -163,7 +191,7 @@ class Results:
                 yield f"{name}: a blob of step {result.key.step!r} is missing or cut short; the step will run again"
 
     def _read(self, key: Digest, generation: int) -> Result | None:
-        name = _result_name(key, generation)
+        name = result_name(key, generation)
         data = self.store.get(name)
         if data is None:
             return None
@@ -203,12 +231,16 @@ def _is_unexplained(present: Result, new: Result) -> bool:
     return versions[0] != versions[1] and present.trace == new.trace and not new.obstacles and not present.obstacles
 
 
-def _result_name(key: Digest, generation: int) -> str:
+def result_name(key: Digest, generation: int) -> str:
     return f"results/{key.hex[:2]}/{key.hex}/{generation}"
 
 
-def _blob_name(digest: Digest) -> str:
+def blob_name(digest: Digest) -> str:
     return f"blobs/{digest.hex[:2]}/{digest.hex}"
+
+
+def revoked_name(key: Digest, generation: int) -> str:
+    return f"revoked/{key.hex}/{generation}"
 
 
 def readable_size(size_bytes: int) -> str:
