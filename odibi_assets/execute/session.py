@@ -28,6 +28,7 @@ from odibi_assets.identify.observed_inputs import unobserved
 from odibi_assets.keep.formats.kept import Kept
 from odibi_assets.keep.formats.known import read_output
 from odibi_assets.keep.result import Result, ResultReference
+from odibi_assets.keep.retention import note_retention
 from odibi_assets.keep.run_record import RunEnd, Runs, RunStart, StepRecord
 from odibi_assets.keep.snapshot import Snapshots
 
@@ -442,6 +443,10 @@ class Session:
                 "record the end of",
                 self.start.pipeline,
                 lambda: self.runs.finish(self.start.root_run_id, self.start.run_id, end),
+            )
+            policy, store = self.identified.pipeline.retention, self.world.results.store
+            self._tried(
+                "note the retention of", self.start.pipeline, lambda: note_retention(store, self.start.pipeline, policy)
             )
         self.world.files.save()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -49,6 +49,20 @@ class Results:
     def salt(self) -> bytes:
         return bytes.fromhex(self.format["salt"])
 
+    @property
+    def is_empty(self) -> bool:
+        """Is nothing in the store that could rest on its salt?"""
+        return not any(next(iter(self.store.list(kind)), None) for kind in ("results", "heads", "runs"))
+
+    def take_salt(self, other: Results) -> bool:
+        """Have an empty store salt as another does; says whether it does."""
+        if self.is_empty:
+            before = canonical_json.dump(self.format)
+            self.format = {**self.format, "salt": other.format["salt"]}
+            if not self.store.swap("format.json", before, canonical_json.dump(self.format)):
+                self.format = canonical_json.load(self.store.get("format.json") or b"", "format.json")
+        return self.salt == other.salt
+
     def candidates(self, key: Digest) -> Iterator[Result]:
         """The unrevoked results of a key whose record can be read, newest generation first.
 
@@ -139,7 +153,7 @@ class Results:
             # Counted before the look: whoever commits after it takes the same number, and one of the two loses.
             generation = max(self.generations(key), default=0) + 1
             present = next(self.candidates(key), None)
-            same = present is not None and _content(present) == _content(result)
+            same = present is not None and content_of(present) == content_of(result)
             if present is not None and self.is_whole(present) and (same or not replace):
                 return present
             while self.is_revoked(key, generation):  # The record may be collected before its revocation is.
@@ -149,6 +163,15 @@ class Results:
             new = result.with_generation(generation, nondeterministic=unexplained)
             if self.store.create(result_name(key, generation), canonical_json.dump_sealed(new.to_json())):
                 return new
+
+    def adopt(self, result: Result) -> Result:
+        """Record a result of another store, whose blobs are stored, under its own number where that is free."""
+        key = result.key.digest()
+        if not self.is_revoked(key, result.generation):
+            data = canonical_json.dump_sealed(result.to_json())
+            if self.store.create(result_name(key, result.generation), data):
+                return result
+        return self.commit(result, replace=True)
 
     def revoke(self, key: Digest, generation: int, *, why: str, at: str) -> bool:
         """Take a result out of use for good; says whether it was in use.
@@ -221,7 +244,8 @@ def open_results(root: Path) -> Results:
     return Results(FolderStore(root))
 
 
-def _content(result: Result) -> object:
+def content_of(result: Result) -> object:
+    """What makes two results of one key the same: what came out, what was read, how long it holds."""
     return {name: output.version for name, output in result.outputs.items()}, result.trace, result.expires_at
 
 

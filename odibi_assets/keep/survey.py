@@ -61,7 +61,8 @@ def garbage_in(results: Results, retention: Callable[[str], Retention], now: dat
         UnknownLayout: Another version of odibi-assets wrote something: what that relies on is not known here.
     """
     holdings, damaged = holdings_of(results, now)
-    return _not_kept(results, holdings, damaged, what_is_kept(holdings, retention, now), now)
+    kept = what_is_kept(holdings, retention, now)
+    return garbage_of(results, holdings, damaged, kept, now, at_once=isinstance(results.store, Guarded))
 
 
 def holdings_of(results: Results, now: datetime.datetime) -> tuple[Holdings, tuple[str, ...]]:
@@ -112,14 +113,25 @@ def record_of(revocation: str) -> str:
     return result_name(Digest(key), int(generation))
 
 
-def _not_kept(
-    results: Results, holdings: Holdings, damaged: Iterable[str], kept: Kept, now: datetime.datetime
+def garbage_of(
+    results: Results,
+    holdings: Holdings,
+    damaged: Iterable[str],
+    kept: Kept,
+    now: datetime.datetime,
+    *,
+    at_once: bool,
 ) -> Garbage:
+    """The names of everything that is not kept.
+
+    Args:
+        damaged: Result records that can't be read.
+        at_once: Results are deleted now, so that they name no blob any more.
+    """
     store = results.store
     kept_names = {result_name(*id) for id in kept.results}
     stays = [stored for stored in holdings.results if stored.id in kept.results]
-    # A store that can't lock only notes results at first; until their records are gone, they name their blobs.
-    naming = stays if isinstance(store, Guarded) else holdings.results
+    naming = stays if at_once else holdings.results
     named = {blob_name(blob.digest) for stored in naming for blob in stored.blobs}
     blobs = tuple(name for name in store.list("blobs") if name not in named)
     temporary = tuple(_stale_files(store, now))
