@@ -120,7 +120,7 @@ def _copy(source: Results, target: Results, result: Result, done: Transferred) -
                 shutil.copyfile(source.open_blob(blob), arrived[blob])
             with writing(target.store):
                 if not _missing(target, result, arrived):
-                    return _recorded(target, result, present, arrived, done)
+                    return _recorded(target, result, arrived, done)
     except DamagedObject as error:
         done.left_out.append(f"{_shown(result)}: {error}")
         return None
@@ -135,9 +135,7 @@ def _missing(target: Results, result: Result, arrived: Mapping[Blob, Path]) -> l
     return [b for b in blobs if b not in arrived and target.store.size(blob_name(b.digest)) != b.size_bytes]
 
 
-def _recorded(
-    target: Results, result: Result, present: Result | None, arrived: Mapping[Blob, Path], done: Transferred
-) -> ResultReference:
+def _recorded(target: Results, result: Result, arrived: Mapping[Blob, Path], done: Transferred) -> ResultReference:
     for blob in (blob for output in result.outputs.values() for blob in output.blobs):
         if blob not in arrived:
             rely_on(target.store, blob_name(blob.digest))
@@ -150,7 +148,8 @@ def _recorded(
         done.blobs += 1
         done.size_bytes += blob.size_bytes
     done.copied += 1
-    return (present or target.adopt(result)).reference
+    present = _same(target, result)
+    return (present if present is not None and target.is_whole(present) else target.adopt(result)).reference
 
 
 def _same(target: Results, result: Result) -> Result | None:
