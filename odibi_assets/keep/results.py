@@ -128,11 +128,14 @@ class Results:
         """
         name = blob_name(blob.digest)
         path = self.store.fetch(name)
-        if path is None:
+        try:
+            found = None if path is None else Digest.of_file(path)
+        except FileNotFoundError:  # Collected in between.
+            found = None
+        if path is None or found is None:
             raise DamagedObject(
                 f"The stored object {name!r} is missing in the store {self.store.name}; its step will run again."
             )
-        found = Digest.of_file(path)
         if found != blob.digest:
             self._set_aside(name)
             raise DamagedObject(
