@@ -35,6 +35,10 @@ class DamagedObject(StoreError):
     """Stored bytes that do not hash to their name, or an object that cannot be parsed."""
 
 
+class ResultGone(StoreError):
+    """A result that was to become current was collected meanwhile; planning again finds what is there."""
+
+
 class NotStorable(OdibiAssetsError):
     """A step returned data that would not come back from the store as it was."""
 

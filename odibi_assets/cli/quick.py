@@ -56,7 +56,7 @@ def answer(arguments: list[str], started: float) -> int | None:
     from odibi_assets.decide.plan import open_world
     from odibi_assets.declare.overrides import Overrides
     from odibi_assets.declare.project import Project
-    from odibi_assets.errors import OdibiAssetsError
+    from odibi_assets.errors import OdibiAssetsError, ResultGone
     from odibi_assets.identify.witness import load_witness
 
     try:
@@ -80,7 +80,10 @@ def answer(arguments: list[str], started: float) -> int | None:
         return 0
     if plan.to_run or not copies_are_right(plan, world):
         return None
-    snapshot = reuse(plan, witness.identity, world, project)
+    try:
+        snapshot = reuse(plan, witness.identity, world, project)
+    except ResultGone:
+        return None
     seconds = time.perf_counter() - started
     report = reuse_report(plan, witness.identity, project.environment, seconds=seconds, snapshot=str(snapshot.id))
     print(json.dumps(report.to_json()) if quick.as_json else run_text(report, saved_s=saved_seconds(plan)))

@@ -9,7 +9,7 @@ The first row that applies decides:
 | it is forced | miss | forced |
 | this run, or one that it re-executes, finished it under the same key | hit | finished |
 | its code does what makes a result non-reusable | miss | obstacle |
-| no result has this key | miss | first, or what differs from the previous key |
+| no result has this key | miss | first, revoked, or what differs from the previous key |
 | of the results with this key: it did, as it ran, what makes it non-reusable | miss | obstacle |
 | … it is older than its ``ttl``, or from the future | miss | expired |
 | … what the step was seen to read is no longer so | miss | trace |
@@ -52,6 +52,7 @@ class Known:
         candidates: Results with this key, newest first.
         finished: The result that this run, or one it re-executes, has for the step under this key.
         previous: The key of the result that is current.
+        revoked: Why that result was taken out of use, as a sentence.
     """
 
     key: Key | None
@@ -61,6 +62,7 @@ class Known:
     candidates: Sequence[Candidate] = ()
     finished: Result | None = None
     previous: Key | None = None
+    revoked: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def _miss(step: StepIdentity, known: Known, *reasons: Reason) -> Decision:
 def _why_new(known: Known) -> tuple[Reason, ...]:
     if known.previous is None or known.key is None:
         return (Reason("first", "no result yet"),)
-    return tuple(differences(known.previous, known.key)) or (Reason("first", "its result is gone from the store"),)
+    gone = Reason("revoked", known.revoked) if known.revoked else Reason("first", "its result is gone from the store")
+    return tuple(differences(known.previous, known.key)) or (gone,)
 
 
 def _rejection(step: StepIdentity, candidate: Candidate) -> tuple[Reason, ...] | None:

@@ -127,6 +127,7 @@ class World:
             candidates=tuple(self._candidate(step, result) for result in self.results.candidates(digest)),
             finished=self._finished(finished, digest),
             previous=previous.key if previous is not None else None,
+            revoked=self._revocation(previous, digest),
         )
         return decide(step, known)
 
@@ -176,6 +177,11 @@ class World:
             reference = self.current.steps.get(step) if self.current is not None else None
             self._previous[step] = self.results.get(reference) if reference is not None else None
         return self._previous[step]
+
+    def _revocation(self, previous: Result | None, key: Digest) -> str | None:
+        if previous is None or previous.key.digest() != key:
+            return None
+        return self.results.revocation(key, previous.generation)
 
     def _candidate(self, step: StepIdentity, result: Result) -> Candidate:
         broken = tuple(
@@ -237,4 +243,4 @@ def open_world(project: Project, pipeline: str, store: str | None) -> World:
 
 def snapshots_of(world: World, project: Project, pipeline: str) -> Snapshots:
     """The line of snapshots that the project's environment gives a pipeline."""
-    return Snapshots(world.results.store, project.environment, pipeline)
+    return Snapshots(world.results.store, project.environment, pipeline, has=world.results.has)

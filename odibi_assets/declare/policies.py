@@ -98,6 +98,17 @@ class Cache(Model):
     enabled: bool = Field(True, description="false: every step runs, every time.")
 
 
+class Retention(Model):
+    """What ``oda cache gc`` keeps beside what is current, and beside what a run or transfer relies on."""
+
+    results: int = Field(5, ge=0, description="The newest results of each step.")
+    snapshots: int = Field(50, ge=1, description="The newest snapshots of each environment, with their results.")
+    grace_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        7.0,
+        description="Days for which everything stays: results since they were computed or current, and run records.",
+    )
+
+
 class StepCache(Model):
     """What a step declares about reads that can't be seen, so that it may be reused all the same."""
 

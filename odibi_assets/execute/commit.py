@@ -14,6 +14,7 @@ from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import Observation, unobserved
 from odibi_assets.keep.formats.kept import Kept
 from odibi_assets.keep.formats.known import FORMATS
+from odibi_assets.keep.guard import writing
 from odibi_assets.keep.result import OutputReference, Result, ResultReference, combined_version, reference_to
 from odibi_assets.keep.results import Results
 
@@ -59,22 +60,25 @@ def commit(computed: Computed, results: Results) -> Result:
         StoreError: The store could not be written; nothing is visible then.
     """
     with unobserved():
-        outputs = {
-            name: kept.output(FORMATS[kept.format].write(kept, results)) for name, kept in computed.outputs.items()
-        }
-        result = Result(
-            pipeline=computed.pipeline,
-            key=computed.key,
-            outputs=outputs,
-            produced_at=computed.produced_at,
-            run_id=computed.run_id,
-            seconds=computed.seconds,
-            reason=computed.reason,
-            trace=computed.trace,
-            obstacles=computed.obstacles,
-            expires_at=computed.expires_at,
-        )
-        return results.commit(result, replace=computed.replaces)
+        while True:
+            outputs = {
+                name: kept.output(FORMATS[kept.format].write(kept, results)) for name, kept in computed.outputs.items()
+            }
+            result = Result(
+                pipeline=computed.pipeline,
+                key=computed.key,
+                outputs=outputs,
+                produced_at=computed.produced_at,
+                run_id=computed.run_id,
+                seconds=computed.seconds,
+                reason=computed.reason,
+                trace=computed.trace,
+                obstacles=computed.obstacles,
+                expires_at=computed.expires_at,
+            )
+            with writing(results.store):
+                if results.is_whole(result):  # A file that was there already may have been collected since.
+                    return results.commit(result, replace=computed.replaces)
 
 
 class Committer:

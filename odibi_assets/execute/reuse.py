@@ -16,7 +16,11 @@ from odibi_assets.keep.snapshot import Snapshot
 
 
 def reuse(plan: Plan, pipeline: PipelineIdentity, world: World, project: Project) -> Snapshot:
-    """Publish the results of a plan without misses; Dagster is told by the next process that has it loaded."""
+    """Publish the results of a plan without misses; Dagster is told by the next process that has it loaded.
+
+    Raises:
+        ResultGone: One was collected since the plan was made: plan again.
+    """
     before = world.current
     at = world.now().isoformat(timespec="milliseconds")
     names = frozenset(pipeline.by_name)

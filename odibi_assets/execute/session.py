@@ -16,7 +16,7 @@ from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
 from odibi_assets.declare.input import Input
 from odibi_assets.engines.pandas_engine import PandasEngine
-from odibi_assets.errors import DamagedObject, OdibiAssetsError, StepError, StoreError
+from odibi_assets.errors import DamagedObject, OdibiAssetsError, ResultGone, StepError, StoreError
 from odibi_assets.execute.commit import Committer, Computed, commit
 from odibi_assets.execute.computation import Computation, FilesChanged
 from odibi_assets.execute.copies import Copies
@@ -28,6 +28,7 @@ from odibi_assets.identify.observed_inputs import unobserved
 from odibi_assets.keep.formats.kept import Kept
 from odibi_assets.keep.formats.known import read_output
 from odibi_assets.keep.result import Result, ResultReference
+from odibi_assets.keep.retention import note_retention
 from odibi_assets.keep.run_record import RunEnd, Runs, RunStart, StepRecord
 from odibi_assets.keep.snapshot import Snapshots
 
@@ -413,11 +414,14 @@ class Session:
         """Make results current."""
         at = self.world.now().isoformat(timespec="milliseconds")
         names = frozenset(self.identified.identity.by_name)
-        self._tried(
-            "publish",
-            ", ".join(steps),
-            lambda: self.snapshots.publish(steps, run_id=self.start.run_id, at=at, keep_only=names),
-        )
+
+        def work() -> None:
+            try:
+                self.snapshots.publish(steps, run_id=self.start.run_id, at=at, keep_only=names)
+            except ResultGone as error:
+                self.log.warning("%s", error)
+
+        self._tried("publish", ", ".join(steps), work)
 
     def close(self) -> RunEnd:
         """Commit what is finished, record how the run ended."""
@@ -439,6 +443,10 @@ class Session:
                 "record the end of",
                 self.start.pipeline,
                 lambda: self.runs.finish(self.start.root_run_id, self.start.run_id, end),
+            )
+            policy, store = self.identified.pipeline.retention, self.world.results.store
+            self._tried(
+                "note the retention of", self.start.pipeline, lambda: note_retention(store, self.start.pipeline, policy)
             )
         self.world.files.save()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -123,6 +123,27 @@ class FolderStore:
             folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{os.getpid()}-{uuid.uuid4().hex}"
 
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """While this is held, nothing is collected."""
+        with self._guard(fcntl.LOCK_SH):
+            yield
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """While this is held, nobody else holds ``together`` or ``alone``."""
+        with self._guard(fcntl.LOCK_EX):
+            yield
+
+    @contextlib.contextmanager
+    def _guard(self, kind: int) -> Iterator[None]:
+        """Two locks: who waits to be alone holds the first, so that writers that keep coming can't starve it."""
+        folder = self.root / ".locks"
+        with contextlib.ExitStack() as held:
+            with self._reported("lock", ".locks"), _flocked(folder / "next", kind):
+                held.enter_context(_flocked(folder / "collection", kind))
+            yield
+
     def _path(self, name: str) -> Path:
         return self.root / checked_name(name)
 
@@ -145,15 +166,8 @@ class FolderStore:
     @contextlib.contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
         """Exclusive among processes and threads; released by the kernel if its holder dies."""
-        folder = path.parent / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / path.name, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with _flocked(path.parent / ".locks" / path.name, fcntl.LOCK_EX):
             yield
-        finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # A child forked meanwhile shares the open file.
-            os.close(descriptor)
 
     @contextlib.contextmanager
     def _reported(self, action: str, name: str) -> Iterator[None]:
@@ -164,6 +178,18 @@ class FolderStore:
                 f"Could not {action} {name!r} in the store {self.name}: {error.strerror or error}. "
                 "Check that the folder exists, is writable and has room."
             ) from error
+
+
+@contextlib.contextmanager
+def _flocked(path: Path, kind: int) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # A child forked meanwhile shares the open file.
+        os.close(descriptor)
 
 
 def _linked(temporary: Path, path: Path) -> bool | None:

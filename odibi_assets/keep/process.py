@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import socket
 from pathlib import Path
@@ -26,3 +27,18 @@ def _started(pid: int) -> str:
         return ""
     fields = text.rpartition(")")[2].split()
     return "" if fields[0] == "Z" else fields[19]
+
+
+MOST_HOURS_ELSEWHERE = 24
+
+
+def may_go_on(process: str, *, began_at: str, now: datetime.datetime) -> bool:
+    """Must collection reckon with a process? One on another host, which can't be asked, counts for a day.
+
+    Args:
+        began_at: ISO 8601, UTC.
+    """
+    host = process.partition("/")[0]
+    if host in ("", socket.gethostname()):
+        return may_be_alive(process)
+    return now - datetime.datetime.fromisoformat(began_at) < datetime.timedelta(hours=MOST_HOURS_ELSEWHERE)

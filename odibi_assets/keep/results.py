@@ -12,6 +12,7 @@ from odibi_assets.errors import DamagedObject, StoreError, UnknownLayout, UsageE
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.folder_store import FolderStore
+from odibi_assets.keep.guard import rely_on
 from odibi_assets.keep.result import Blob, Result, ResultReference
 from odibi_assets.keep.store import Store
 
@@ -48,6 +49,20 @@ class Results:
     def salt(self) -> bytes:
         return bytes.fromhex(self.format["salt"])
 
+    @property
+    def is_empty(self) -> bool:
+        """Is nothing in the store that could rest on its salt?"""
+        return not any(next(iter(self.store.list(kind)), None) for kind in ("results", "heads", "runs"))
+
+    def take_salt(self, other: Results) -> bool:
+        """Have an empty store salt as another does; says whether it does."""
+        if self.is_empty:
+            before = canonical_json.dump(self.format)
+            self.format = {**self.format, "salt": other.format["salt"]}
+            if not self.store.swap("format.json", before, canonical_json.dump(self.format)):
+                self.format = canonical_json.load(self.store.get("format.json") or b"", "format.json")
+        return self.salt == other.salt
+
     def candidates(self, key: Digest) -> Iterator[Result]:
         """The unrevoked results of a key whose record can be read, newest generation first.
 
@@ -63,16 +78,32 @@ class Results:
         return [int(name.rpartition("/")[2]) for name in self.store.list(folder) if name.rpartition("/")[2].isdigit()]
 
     def get(self, reference: ResultReference) -> Result | None:
-        """The result that a reference names; None if its record is gone or unreadable."""
-        return self._read(reference.key, reference.generation)
+        """The result that a reference names; None if its record is gone, unreadable, or of another version."""
+        result = self._read(reference.key, reference.generation)
+        return result if result is not None and result.reference.version == reference.version else None
+
+    def has(self, reference: ResultReference) -> bool:
+        """Is there a record of the name? Cheaper than ``get``."""
+        return self.store.size(result_name(reference.key, reference.generation)) is not None
 
     def is_revoked(self, key: Digest, generation: int) -> bool:
-        return self.store.size(f"revoked/{key.hex}/{generation}") is not None
+        return self.store.size(revoked_name(key, generation)) is not None
+
+    def revocation(self, key: Digest, generation: int) -> str | None:
+        """Why a result was taken out of use, as a sentence; None if it was not."""
+        name = revoked_name(key, generation)
+        data = self.store.get(name)
+        if data is None:
+            return None
+        with contextlib.suppress(*canonical_json.UNREADABLE):
+            found = canonical_json.load(data, name)
+            return f"its result was {found['why']} on {found['at'][:16].replace('T', ' ')} UTC"
+        return "its result was taken out of use"
 
     def is_whole(self, result: Result) -> bool:
         """Is every blob there, with its size?"""
         return all(
-            self.store.size(_blob_name(blob.digest)) == blob.size_bytes
+            self.store.size(blob_name(blob.digest)) == blob.size_bytes
             for output in result.outputs.values()
             for blob in output.blobs
         )
@@ -80,9 +111,12 @@ class Results:
     def put_blob(self, source: Path) -> Blob:
         """Move a finished local file into the store, named by the digest of its bytes."""
         digest, size = Digest.of_file(source), source.stat().st_size
-        name = _blob_name(digest)
-        if self.store.size(name) not in (None, size):
+        name = blob_name(digest)
+        present = self.store.size(name)
+        if present not in (None, size):
             self._set_aside(name)
+        elif present is not None:
+            rely_on(self.store, name)
         self.store.put_file(name, source)
         return Blob(digest, size)
 
@@ -92,13 +126,16 @@ class Results:
         Raises:
             DamagedObject: It is missing, or its bytes do not hash to its name; a damaged one is moved aside.
         """
-        name = _blob_name(blob.digest)
+        name = blob_name(blob.digest)
         path = self.store.fetch(name)
-        if path is None:
+        try:
+            found = None if path is None else Digest.of_file(path)
+        except FileNotFoundError:  # Collected in between.
+            found = None
+        if path is None or found is None:
             raise DamagedObject(
                 f"The stored object {name!r} is missing in the store {self.store.name}; its step will run again."
             )
-        found = Digest.of_file(path)
         if found != blob.digest:
             self._set_aside(name)
             raise DamagedObject(
@@ -119,17 +156,34 @@ class Results:
             # Counted before the look: whoever commits after it takes the same number, and one of the two loses.
             generation = max(self.generations(key), default=0) + 1
             present = next(self.candidates(key), None)
-            same = present is not None and _content(present) == _content(result)
+            same = present is not None and content_of(present) == content_of(result)
             if present is not None and self.is_whole(present) and (same or not replace):
                 return present
-            unexplained = present is not None and _is_unexplained(present, result)
+            while self.is_revoked(key, generation):  # The record may be collected before its revocation is.
+                generation += 1
+            earlier = present or self._read(key, generation - 1)
+            unexplained = earlier is not None and _is_unexplained(earlier, result)
             new = result.with_generation(generation, nondeterministic=unexplained)
-            if self.store.create(_result_name(key, generation), canonical_json.dump_sealed(new.to_json())):
+            if self.store.create(result_name(key, generation), canonical_json.dump_sealed(new.to_json())):
                 return new
 
-    def revoke(self, key: Digest, generation: int) -> None:
-        """Take a result out of use for good."""
-        self.store.create(f"revoked/{key.hex}/{generation}", canonical_json.dump({}))
+    def adopt(self, result: Result) -> Result:
+        """Record a result of another store, whose blobs are stored, under its own number where that is free."""
+        key = result.key.digest()
+        if not self.is_revoked(key, result.generation):
+            data = canonical_json.dump_sealed(result.to_json())
+            if self.store.create(result_name(key, result.generation), data):
+                return result
+        return self.commit(result, replace=True)
+
+    def revoke(self, key: Digest, generation: int, *, why: str, at: str) -> bool:
+        """Take a result out of use for good; says whether it was in use.
+
+        Args:
+            why: The participle of a sentence that begins with "its result was": ``invalidated``, ``collected``.
+            at: ISO 8601, UTC.
+        """
+        return self.store.create(revoked_name(key, generation), canonical_json.dump({"why": why, "at": at}))
 
     def all(self) -> Iterator[Result]:
         """Every readable result, in the order of keys and generations."""
@@ -163,7 +217,7 @@ class Results:
                 yield f"{name}: a blob of step {result.key.step!r} is missing or cut short; the step will run again"
 
     def _read(self, key: Digest, generation: int) -> Result | None:
-        name = _result_name(key, generation)
+        name = result_name(key, generation)
         data = self.store.get(name)
         if data is None:
             return None
@@ -193,7 +247,8 @@ def open_results(root: Path) -> Results:
     return Results(FolderStore(root))
 
 
-def _content(result: Result) -> object:
+def content_of(result: Result) -> object:
+    """What makes two results of one key the same: what came out, what was read, how long it holds."""
     return {name: output.version for name, output in result.outputs.items()}, result.trace, result.expires_at
 
 
@@ -203,12 +258,16 @@ def _is_unexplained(present: Result, new: Result) -> bool:
     return versions[0] != versions[1] and present.trace == new.trace and not new.obstacles and not present.obstacles
 
 
-def _result_name(key: Digest, generation: int) -> str:
+def result_name(key: Digest, generation: int) -> str:
     return f"results/{key.hex[:2]}/{key.hex}/{generation}"
 
 
-def _blob_name(digest: Digest) -> str:
+def blob_name(digest: Digest) -> str:
     return f"blobs/{digest.hex[:2]}/{digest.hex}"
+
+
+def revoked_name(key: Digest, generation: int) -> str:
+    return f"revoked/{key.hex}/{generation}"
 
 
 def readable_size(size_bytes: int) -> str:

@@ -180,9 +180,15 @@ class Runs:
 
     def of_pipeline(self, pipeline: str, environment: str) -> list[Run]:
         """The runs of a pipeline in an environment, newest first."""
-        runs = [self.get(root, run) for root, run in self._ids()]
-        own = [run for run in runs if run and run.start.pipeline == pipeline and run.start.environment == environment]
+        own = [r for r in self.all() if r.start.pipeline == pipeline and r.start.environment == environment]
         return sorted(own, key=lambda run: run.start.started_at, reverse=True)
+
+    def all(self) -> Iterator[Run]:
+        """Every run whose start can be read."""
+        for root, id in self._ids():
+            run = self.get(root, id)
+            if run is not None:
+                yield run
 
     def chain(self, root_run_id: str, run_id: str) -> Iterator[Run]:
         """A run, the run it re-executes, and so on."""

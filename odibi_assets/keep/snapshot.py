@@ -8,13 +8,14 @@ step of a thousand rewrites little. Only the head moves, by compare-and-swap.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from odibi_assets.errors import DamagedObject, StoreError, UnknownLayout
+from odibi_assets.errors import DamagedObject, ResultGone, StoreError, UnknownLayout
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep import canonical_json
+from odibi_assets.keep.guard import Guarded, rely_on, writing
 from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.store import Store
 
@@ -41,10 +42,16 @@ class Snapshot:
 
 
 class Snapshots:
-    """The line of snapshots of one pipeline in one environment."""
+    """The line of snapshots of one pipeline in one environment.
 
-    def __init__(self, store: Store, environment: str, pipeline: str) -> None:
-        self.store, self.environment, self.pipeline = store, environment, pipeline
+    Args:
+        has: Says whether a result is still stored. Asked of what becomes current, while nothing is collected.
+    """
+
+    def __init__(
+        self, store: Store, environment: str, pipeline: str, *, has: Callable[[ResultReference], bool] | None = None
+    ) -> None:
+        self.store, self.environment, self.pipeline, self.has = store, environment, pipeline, has
         self.head_name = f"heads/{environment}/{pipeline}"
 
     def current(self) -> Snapshot | None:
@@ -63,19 +70,39 @@ class Snapshots:
 
         Args:
             keep_only: Names of the pipeline's steps; what is current for others is dropped.
+
+        Raises:
+            ResultGone: One of them was collected since it was found; nothing moved.
         """
         while True:
-            head, present = self._current()
-            kept = {} if present is None else dict(present.steps)
-            if keep_only is not None:
-                kept = {name: reference for name, reference in kept.items() if name in keep_only}
-            merged = {**kept, **steps}
-            if present is not None and merged == dict(present.steps):
-                return present
-            sequence = 1 if present is None else present.sequence + 1
-            snapshot = self._write(merged, present, sequence, run_id, at)
-            if self.store.swap(self.head_name, head, canonical_json.dump({"snapshot": str(snapshot.id)})):
-                return snapshot
+            with writing(self.store):
+                head, present = self._current()
+                kept = {} if present is None else dict(present.steps)
+                if keep_only is not None:
+                    kept = {name: reference for name, reference in kept.items() if name in keep_only}
+                merged = {**kept, **steps}
+                if present is not None and merged == dict(present.steps):
+                    return present
+                self._check_there(steps, kept)
+                sequence = 1 if present is None else present.sequence + 1
+                snapshot = self._write(merged, present, sequence, run_id, at)
+                if self.move_head(head, snapshot.id):
+                    return snapshot
+
+    def move_head(self, head: bytes | None, id: Digest) -> bool:
+        """Name another snapshot the current one, unless the head moved meanwhile; says whether it did."""
+        return self.store.swap(self.head_name, head, canonical_json.dump({"snapshot": str(id)}))
+
+    def _check_there(self, steps: Mapping[str, ResultReference], kept: Mapping[str, ResultReference]) -> None:
+        """What is current already can't have been collected. In a store that can't lock, collection waits instead."""
+        if self.has is None or not isinstance(self.store, Guarded):
+            return
+        gone = [name for name, reference in steps.items() if kept.get(name) != reference and not self.has(reference)]
+        if gone:
+            raise ResultGone(
+                f"The result of step {', '.join(sorted(gone))} was collected from the store {self.store.name} before "
+                "it became current. Run the pipeline again: what is missing is computed."
+            )
 
     def get(self, id: Digest) -> Snapshot:
         """The snapshot with an id.
@@ -97,15 +124,26 @@ class Snapshots:
         )
 
     def history(self) -> Iterator[Snapshot]:
-        """The current snapshot, its parent, and so on."""
+        """The current snapshot, its parent, and so on, as far as they are kept."""
         snapshot = self.current()
         while snapshot is not None:
             yield snapshot
+            if snapshot.parent is None or self.store.size(self._name(snapshot.parent)) is None:
+                return
             try:
-                snapshot = self.get(snapshot.parent) if snapshot.parent else None
+                snapshot = self.get(snapshot.parent)
             except StoreError as error:
                 _log.warning("The history of %s ends early: %s", self.pipeline, error)
                 return
+
+    def objects(self, id: Digest) -> tuple[str, ...]:
+        """The names of the stored objects that a snapshot consists of, itself last.
+
+        Raises:
+            DamagedObject: It is missing or damaged.
+        """
+        parts = [Digest.parse(part) for part in self._object(id)["parts"]]
+        return tuple(self._name(part) for part in [*parts, id])
 
     def _current(self) -> tuple[bytes | None, Snapshot | None]:
         head = self.store.get(self.head_name)
@@ -158,7 +196,8 @@ class Snapshots:
     def _put(self, data: Mapping[str, Any]) -> Digest:
         encoded = canonical_json.dump(data)
         digest = Digest.of_bytes(encoded)
-        self.store.create(self._name(digest), encoded)
+        if not self.store.create(self._name(digest), encoded):
+            rely_on(self.store, self._name(digest))
         return digest
 
     def _object(self, id: Digest) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from odibi_assets.decide.plan import Plan, World, open_world
 from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
-from odibi_assets.errors import UsageError
+from odibi_assets.errors import ResultGone, UsageError
 from odibi_assets.execute.report import Report, reuse_report, run_report
 from odibi_assets.execute.reuse import queued_moves, reuse
 from odibi_assets.identify.identification import Identified
@@ -74,7 +74,10 @@ class PipelineRun:
         started = time.perf_counter()
         plan = self.plan(parent)
         if not plan.to_run and not self.record and parent is None:
-            snapshot = reuse(plan, self.identity, self.world, self.project)
+            try:
+                snapshot = reuse(plan, self.identity, self.world, self.project)
+            except ResultGone:
+                return self.run(progress)
             seconds = time.perf_counter() - started
             return reuse_report(
                 plan, self.identity, self.project.environment, seconds=seconds, snapshot=str(snapshot.id)

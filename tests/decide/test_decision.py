@@ -51,6 +51,18 @@ ROWS = {
         "param limit changed 2 → 4",
     ),
     "a result that was lost": (STEP, Known(KEY, previous=KEY), "miss", "its result is gone from the store"),
+    "a result that was revoked": (
+        STEP,
+        Known(KEY, previous=KEY, revoked="its result was invalidated on 2013-01-31 12:00 UTC"),
+        "miss",
+        "its result was invalidated on 2013-01-31 12:00 UTC",
+    ),
+    "another key than before, whose result was revoked": (
+        STEP,
+        Known(KEY, previous=Key("step", params={"limit": item("2")}), revoked="its result was invalidated"),
+        "miss",
+        "param limit changed 2 → 4",
+    ),
     "an obstacle as it ran": (
         STEP,
         Known(KEY, candidates=(Candidate(replace(RESULT, obstacles=(("network", "it opens a connection"),))),)),

@@ -236,7 +236,7 @@ def test_what_the_run_before_finished_counts_only_under_its_key_and_whole(place:
     elif lost == "record":
         place.results.store.delete(f"results/{digest.hex[:2]}/{digest.hex}/1")
     else:
-        place.results.revoke(digest, 1)
+        place.results.revoke(digest, 1, why="invalidated", at=AT)
     assert place.actions(pipeline(always), finished={"raw": result.reference}) == {"raw": "miss"}
 
 
@@ -255,12 +255,17 @@ def test_a_missing_blob_is_a_miss_that_asks_for_a_new_generation(place: Place) -
 def test_a_lost_record_is_a_miss(place: Place, damage: str) -> None:
     digest = place.run()["clean"].key.digest()
     if damage == "revoked":
-        place.results.revoke(digest, 1)
+        place.results.revoke(digest, 1, why="invalidated", at=AT)
     elif damage == "deleted":
         place.results.store.delete(f"results/{digest.hex[:2]}/{digest.hex}/1")
     else:
         place.results.store.put(f"results/{digest.hex[:2]}/{digest.hex}/1", b"{")
     assert place.actions() == {"raw": "hit", "clean": "miss", "report": "unknown", "other": "hit"}
+
+
+def test_a_revoked_result_that_is_current_says_why_and_when(place: Place) -> None:
+    place.results.revoke(place.run()["clean"].key.digest(), 1, why="invalidated", at=AT)
+    assert place.plan().decisions["clean"].reason == "its result was invalidated on 2013-01-31 12:00 UTC"
 
 
 # The clock.

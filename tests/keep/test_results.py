@@ -6,6 +6,7 @@ import copy
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,15 +207,37 @@ def test_generations_are_counted_as_numbers(results: Results) -> None:
 def test_a_revoked_generation_is_no_candidate_and_never_comes_back(results: Results) -> None:
     first = store(results, KEY, FIRST)
     second = store(results, KEY, SECOND, replaces=True)
-    results.revoke(KEY.digest(), 2)
+    results.revoke(KEY.digest(), 2, why="invalidated", at=AT)
     assert results.is_revoked(KEY.digest(), 2)
     assert candidates(results) == [first]
-    results.revoke(KEY.digest(), 1)
+    results.revoke(KEY.digest(), 1, why="invalidated", at=AT)
     assert candidates(results) == []
     third = store(results, KEY, SECOND)
     assert third.generation == 3
     assert third.output == second.output
     assert candidates(results) == [third]
+
+
+def test_a_generation_whose_revocation_outlived_its_record_is_not_used_again(root: Path, results: Results) -> None:
+    store(results, KEY, FIRST)
+    results.revoke(KEY.digest(), 1, why="invalidated", at=AT)
+    results.store.delete(f"results/{KEY.digest().hex[:2]}/{KEY.digest().hex}/1")
+    again = store(results, KEY, FIRST)
+    assert again.generation == 2
+    assert candidates(results) == [again]
+
+
+def test_a_result_that_differs_from_an_invalidated_one_of_its_key_is_nondeterministic(results: Results) -> None:
+    store(results, KEY, FIRST)
+    results.revoke(KEY.digest(), 1, why="invalidated", at=AT)
+    assert store(results, KEY, SECOND).nondeterministic
+
+
+def test_a_reference_to_another_version_finds_nothing(results: Results) -> None:
+    first = store(results, KEY, FIRST)
+    other = replace(first.reference, version=store(results, key("other"), SECOND).output.version)
+    assert results.get(first.reference) == first
+    assert results.get(other) is None
 
 
 def test_results_with_equal_data_share_one_blob(root: Path, results: Results) -> None:

@@ -1,4 +1,4 @@
-"""``oda cache``: the store."""
+"""``oda cache ls``: what is stored."""
 
 from __future__ import annotations
 
@@ -6,22 +6,14 @@ from typing import Annotated
 
 import typer
 
+from odibi_assets.cli.cache.opening import StoreOption, opened
 from odibi_assets.cli.opened import JsonOption
 from odibi_assets.cli.output import print_json
 from odibi_assets.cli.render import table
 from odibi_assets.keep.result import Result
-from odibi_assets.keep.results import Results, open_results, readable_size
-
-app = typer.Typer(help="Look at the store of results.", no_args_is_help=True, rich_markup_mode=None)
-
-StoreOption = Annotated[str | None, typer.Option("--store", metavar="PATH", help="A store other than the project's.")]
+from odibi_assets.keep.results import readable_size
 
 
-def _results(context: typer.Context, store: str | None) -> Results:
-    return open_results(context.obj.project.store_root(store))
-
-
-@app.command("ls")
 def ls(
     context: typer.Context,
     step: Annotated[str | None, typer.Argument(metavar="[STEP]", help="Only results of this step.")] = None,
@@ -32,10 +24,10 @@ def ls(
 
     Example: oda cache ls carrier_delay
     """
-    found = sorted(_results(context, store).all(), key=lambda result: result.produced_at, reverse=True)
+    found = sorted(opened(context.obj.project, store).all(), key=lambda result: result.produced_at, reverse=True)
     found = [result for result in found if step in (None, result.key.step)]
     if json:
-        print_json({"results": [_row(result) for result in found]})
+        print_json({"results": [row(result) for result in found]})
         return
     rows = [
         (
@@ -55,7 +47,8 @@ def ls(
     typer.echo(table(header, rows, right=frozenset({3, 5, 6})))
 
 
-def _row(result: Result) -> dict[str, object]:
+def row(result: Result) -> dict[str, object]:
+    """A result as JSON, in short."""
     return {
         "pipeline": result.pipeline,
         "step": result.key.step,
@@ -69,24 +62,3 @@ def _row(result: Result) -> dict[str, object]:
         "run_id": result.run_id,
         "nondeterministic": result.nondeterministic,
     }
-
-
-@app.command("verify")
-def verify(context: typer.Context, store: StoreOption = None, json: JsonOption = False) -> None:
-    """Read everything and check it against its name. Exit status 1 if anything is damaged.
-
-    What is damaged is moved aside, and its step runs again when it is next needed.
-
-    Example: oda cache verify
-    """
-    results = _results(context, store)
-    damage = list(results.damage())
-    count = sum(1 for _ in results.store.list("blobs")) + sum(1 for _ in results.store.list("results"))
-    if json:
-        print_json({"checked": count, "damage": damage})
-    else:
-        for sentence in damage:
-            typer.echo(sentence)
-        typer.echo(f"{count} objects checked, {len(damage)} damaged.")
-    if damage:
-        raise typer.Exit(1)
