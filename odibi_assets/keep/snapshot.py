@@ -31,6 +31,7 @@ class Snapshot:
         id: Digest of its content.
         sequence: Counts the snapshots of a line, from 1.
         published_at: ISO 8601, UTC.
+        parts: The stored objects that hold its steps, where they are many.
     """
 
     id: Digest
@@ -39,6 +40,7 @@ class Snapshot:
     run_id: str | None
     published_at: str
     steps: Mapping[str, ResultReference]
+    parts: tuple[Digest, ...] = ()
 
 
 class Snapshots:
@@ -53,6 +55,7 @@ class Snapshots:
     ) -> None:
         self.store, self.environment, self.pipeline, self.has = store, environment, pipeline, has
         self.head_name = f"heads/{environment}/{pipeline}"
+        self._last: Snapshot | None = None
 
     def current(self) -> Snapshot | None:
         """The snapshot that readers see; None before the first."""
@@ -87,6 +90,7 @@ class Snapshots:
                 sequence = 1 if present is None else present.sequence + 1
                 snapshot = self._write(merged, present, sequence, run_id, at)
                 if self.move_head(head, snapshot.id):
+                    self._last = snapshot
                     return snapshot
 
     def move_head(self, head: bytes | None, id: Digest) -> bool:
@@ -112,8 +116,9 @@ class Snapshots:
         """
         data = self._object(id)
         steps: dict[str, Any] = dict(data["steps"])
-        for part in data["parts"]:
-            steps.update(self._object(Digest.parse(part))["steps"])
+        parts = tuple(Digest.parse(part) for part in data["parts"])
+        for part in parts:
+            steps.update(self._object(part)["steps"])
         return Snapshot(
             id,
             Digest.parse(data["parent"]) if data["parent"] else None,
@@ -121,6 +126,7 @@ class Snapshots:
             data["run_id"],
             data["published_at"],
             {name: ResultReference.from_json(reference) for name, reference in sorted(steps.items())},
+            parts,
         )
 
     def history(self) -> Iterator[Snapshot]:
@@ -150,7 +156,10 @@ class Snapshots:
         if head is None:
             return None, None
         try:
-            return head, self.get(Digest.parse(canonical_json.load(head, self.head_name)["snapshot"]))
+            id = Digest.parse(canonical_json.load(head, self.head_name)["snapshot"])
+            if self._last is None or self._last.id != id:
+                self._last = self.get(id)
+            return head, self._last
         except UnknownLayout:
             raise  # It is sound, and another version's: what that published must not be overwritten.
         except canonical_json.UNREADABLE as error:
@@ -177,9 +186,11 @@ class Snapshots:
         self, steps: Mapping[str, ResultReference], parent: Snapshot | None, sequence: int, run_id: str | None, at: str
     ) -> Snapshot:
         entries = {name: reference.to_json() for name, reference in sorted(steps.items())}
-        parts: list[str] = []
+        parts: tuple[Digest, ...] = ()
         if len(entries) > _MOST_INLINE:
-            parts = [str(self._put({"steps": part})) for part in _parts(entries)]
+            # What the current snapshot names is there, and stays there while it is current.
+            there = frozenset(parent.parts) if parent is not None else frozenset()
+            parts = tuple(self._put({"steps": part}, there) for part in _parts(entries))
             entries = {}
         data = {
             "environment": self.environment,
@@ -189,13 +200,15 @@ class Snapshots:
             "run_id": run_id,
             "published_at": at,
             "steps": entries,
-            "parts": parts,
+            "parts": [str(part) for part in parts],
         }
-        return Snapshot(self._put(data), parent.id if parent else None, sequence, run_id, at, steps)
+        return Snapshot(self._put(data), parent.id if parent else None, sequence, run_id, at, steps, parts)
 
-    def _put(self, data: Mapping[str, Any]) -> Digest:
+    def _put(self, data: Mapping[str, Any], there: frozenset[Digest] = frozenset()) -> Digest:
         encoded = canonical_json.dump(data)
         digest = Digest.of_bytes(encoded)
+        if digest in there:
+            return digest
         if not self.store.create(self._name(digest), encoded):
             rely_on(self.store, self._name(digest))
         return digest
