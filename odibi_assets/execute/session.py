@@ -440,6 +440,7 @@ class Session:
                 self.start.pipeline,
                 lambda: self.runs.finish(self.start.root_run_id, self.start.run_id, end),
             )
+        self.world.results.store.catch_up()
         self.world.files.save()
         shutil.rmtree(self.folder, ignore_errors=True)
         return end

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from odibi_assets.declare.bucket_root import BucketRoot
 from odibi_assets.errors import DamagedObject, StoreError, UnknownLayout, UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep import canonical_json
@@ -63,8 +64,9 @@ class Results:
         return [int(name.rpartition("/")[2]) for name in self.store.list(folder) if name.rpartition("/")[2].isdigit()]
 
     def get(self, reference: ResultReference) -> Result | None:
-        """The result that a reference names; None if its record is gone or unreadable."""
-        return self._read(reference.key, reference.generation)
+        """The result that a reference names; None if its record is gone, unreadable, or of another version."""
+        result = self._read(reference.key, reference.generation)
+        return result if result is not None and result.reference.version == reference.version else None
 
     def is_revoked(self, key: Digest, generation: int) -> bool:
         return self.store.size(f"revoked/{key.hex}/{generation}") is not None
@@ -99,7 +101,10 @@ class Results:
                 f"The stored object {name!r} is missing in the store {self.store.name}; its step will run again."
             )
         found = Digest.of_file(path)
-        if found != blob.digest:
+        if found != blob.digest and self.store.forget(name):
+            path = self.store.fetch(name)
+            found = Digest.of_file(path) if path is not None else found
+        if path is None or found != blob.digest:
             self._set_aside(name)
             raise DamagedObject(
                 f"The stored bytes of {blob.digest.hex[:12]}… in the store {self.store.name} hash to "
@@ -146,6 +151,7 @@ class Results:
         Damaged blobs are moved aside, so that their steps run again.
         """
         for name in self.store.list("blobs"):
+            self.store.forget(name)
             path = self.store.fetch(name)
             if path is not None and Digest.of_file(path).hex != name.rpartition("/")[2]:
                 self._set_aside(name)
@@ -182,12 +188,17 @@ class Results:
         self.store.delete(name)
 
 
-def open_results(root: Path) -> Results:
-    """The results of a folder store, which is created when missing.
+def open_results(root: Path | BucketRoot) -> Results:
+    """The results of a store, which is created when missing.
 
     Raises:
-        UsageError: The path is a file.
+        UsageError: The path is a file, or the bucket's server can't keep results.
+        StoreError: The bucket can't be used.
     """
+    if isinstance(root, BucketRoot):
+        from odibi_assets.keep.opening import open_bucket
+
+        return Results(open_bucket(root))
     if root.exists() and not root.is_dir():
         raise UsageError(f"The store {root} is a file: expected a folder.")
     return Results(FolderStore(root))
