@@ -130,9 +130,12 @@ class ObjectStore:
             with self._reported("read", name):
                 try:
                     options: Any = {"range": (start, end), "if_match": meta["e_tag"]}
-                    data = obstore.get(self._client, path, options=options).bytes()
+                    found = obstore.get(self._client, path, options=options)
+                    data = found.bytes()
                 except (PreconditionError, FileNotFoundError) as error:
                     raise _Replaced from error
+            if found.meta["e_tag"] != meta["e_tag"] or len(data) != end - start:
+                raise _Replaced  # Not every server heeds a condition on reading.
             os.pwrite(descriptor, data, start)
 
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +17,7 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
     found = SeaweedFS(tmp_path_factory.mktemp("seaweedfs"))
     found.server.start()
     yield found
-    found.server.stop()
+    found.server.stop(by=signal.SIGKILL)  # It takes its time to say goodbye.
 
 
 @pytest.fixture(scope="session")
