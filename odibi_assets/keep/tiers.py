@@ -158,7 +158,7 @@ class TieredStore:
         if count:
             self.away = True
             _log.warning(
-                "%d objects wait in %s to be uploaded to %s: the next run does it, or oda cache push.",
+                "%d objects wait in %s to be uploaded to %s: the next command that reaches it does so.",
                 count,
                 self.spool.name,
                 self.name,

@@ -21,13 +21,22 @@ from odibi_assets.keep.snapshot import Snapshots
 from odibi_assets.keep.tiers import BASES
 
 _BEFORE_HEADS = ("blobs", "results", "revoked", "snapshots")
-_AFTER_HEADS = ("runs", "journal", "pins", "state")
 _log = logging.getLogger("odibi_assets")
 
 
 def waiting(spool: FolderStore) -> list[str]:
     """Names of the objects that are not uploaded yet."""
-    return [name for part in (*_BEFORE_HEADS, "heads", *_AFTER_HEADS) for name in spool.list(part)]
+    return [name for part in (*_BEFORE_HEADS, "heads", *_after_heads(spool)) for name in spool.list(part)]
+
+
+def _after_heads(spool: FolderStore) -> list[str]:
+    """Everything else that a run writes: records, the journal, pins."""
+    if not spool.root.is_dir():
+        return []
+    known = {*_BEFORE_HEADS, "heads", BASES, "tmp"}
+    return sorted(
+        path.name for path in spool.root.iterdir() if path.is_dir() and path.name[0] != "." and path.name not in known
+    )
 
 
 def upload(bucket: ObjectStore, held: FolderStore, spool: FolderStore) -> None:
@@ -60,7 +69,7 @@ class _Upload:
         for part in ("revoked", "snapshots"):
             self._each(part, lambda name, data: self.bucket.create(name, data))
         self._each("heads", self._head)
-        for part in _AFTER_HEADS:
+        for part in _after_heads(self.spool):
             self._each(part, self._put)
 
     def _each(self, part: str, bring: Callable[[str, bytes], object]) -> None:
