@@ -7,7 +7,7 @@ import os
 import shutil
 
 from odibi_assets.declare.bucket_root import BucketRoot
-from odibi_assets.errors import StoreAway
+from odibi_assets.errors import StoreAway, StoreError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep.bucket_client import settings_of
 from odibi_assets.keep.folder_store import FolderStore
@@ -47,8 +47,7 @@ def _meet(store: TieredStore) -> None:
     try:
         found = bucket.get("format.json")
         if held.get(_PROBED) is None:
-            bucket.check_conditions()
-            held.put(_PROBED, b"honoured")
+            _try_conditions(store, is_made=found is not None)
     except StoreAway as error:
         store.leave(error)
         return
@@ -61,3 +60,16 @@ def _meet(store: TieredStore) -> None:
             aside = store.spool.root.with_name(f"{store.spool.root.name}-{Digest.of_bytes(known).hex[:8]}")
             os.replace(store.spool.root, aside)
             _log.warning("What waited for the former one lies in %s; remove it when it is not needed.", aside)
+
+
+def _try_conditions(store: TieredStore, *, is_made: bool) -> None:
+    try:
+        store.bucket.check_conditions()
+    except StoreAway:
+        raise
+    except StoreError as error:
+        if not is_made:
+            raise
+        store.leave(error)  # Where this machine may only read, it can spoil nothing.
+    else:
+        store.held.put(_PROBED, b"honoured")

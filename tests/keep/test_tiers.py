@@ -14,7 +14,7 @@ import kept
 import pytest
 from servers.azurite import Azurite
 from servers.rclone import Rclone
-from servers.seaweedfs import SECRET, SeaweedFS, client, environment
+from servers.seaweedfs import KEY, SECRET, SeaweedFS, client, environment
 from servers.unsteady import UnsteadyWay
 
 from odibi_assets.declare.bucket_root import BucketRoot
@@ -362,6 +362,24 @@ def test_a_bucket_that_does_not_exist_is_an_error(azurite: Azurite, tmp_path: Pa
     with pytest.raises(StoreError, match="no such bucket") as raised:
         Machine("az://nobody-made-this/x", tmp_path, azurite.env).open()
     assert "az://nobody-made-this/x" in str(raised.value)
+
+
+def test_who_may_only_read_reuses_what_others_computed_and_keeps_their_own_work_here(
+    url: str, there: Machine, seaweedfs: SeaweedFS, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    theirs = kept.store(there.open(), kept.key("theirs"), kept.table(1))
+    publish(there.open(), theirs=theirs.reference)
+    reader = Machine(url, tmp_path / "reader", environment(seaweedfs.endpoint, key=f"{KEY}-reader"))
+    results = reader.open()
+    mine = kept.store(results, kept.key("mine"), kept.table(2))
+    publish(results, mine=mine.reference)
+    assert "access was refused" in caplog.text
+    newer = kept.store(there.open(), kept.key("newer"), kept.table(3))
+    for opened in (results, reader.open()):
+        assert current(opened) == {"theirs": theirs.reference, "mine": mine.reference}
+        for n, result in enumerate((theirs, mine, newer), 1):
+            assert kept.verified(opened, result.reference) == [{"n": n}]
+    assert current(there.open()) == {"theirs": theirs.reference}
 
 
 # Large files.
