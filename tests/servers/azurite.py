@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import shutil
 from pathlib import Path
 from typing import Any
 
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
 
 from .server import TOOLS, Server, free_port, missing
 
@@ -49,6 +50,18 @@ class Azurite:
     def make_container(self, name: str) -> str:
         self.client.create_container(name)
         return name
+
+    def sas_token(self, container: str) -> str:
+        """A token for everything in one container, good for an hour."""
+        return str(
+            generate_container_sas(
+                ACCOUNT,
+                container,
+                account_key=KEY,
+                permission=ContainerSasPermissions(read=True, write=True, list=True, delete=True, create=True),
+                expiry=datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1),
+            )
+        )
 
     def _ready(self) -> None:
         container = self.client.get_container_client("ready")
