@@ -199,8 +199,8 @@ class ObjectStore:
             )
             raise UsageError(
                 f"The store {self.name} can't be used: its server does not honour conditional writes ({what}), so two "
-                "machines would overwrite each other's results. Amazon S3, Azure Blob Storage, Google Cloud Storage and "
-                "SeaweedFS honour them; see docs/how-to/buckets.md."
+                "machines would overwrite each other's results. Amazon S3, Azure Blob Storage, Google Cloud Storage "
+                "and SeaweedFS honour them; see docs/how-to/buckets.md."
             )
 
     def _path(self, name: str) -> str:
