@@ -47,6 +47,10 @@ class ObjectStore:
     def name(self) -> str:
         return self.root.url
 
+    @property
+    def is_shared(self) -> bool:
+        return True
+
     def get(self, name: str) -> bytes | None:
         found = self._read(name)
         return None if found is None else found[0]

@@ -51,6 +51,10 @@ class TieredStore:
     def name(self) -> str:
         return self.bucket.name
 
+    @property
+    def is_shared(self) -> bool:
+        return True
+
     def get(self, name: str) -> bytes | None:
         checked_name(name)
         found = self.spool.get(name) if self.keeps_back else None
