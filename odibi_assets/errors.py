@@ -25,6 +25,10 @@ class StoreError(OdibiAssetsError):
     """The store could not be read or written."""
 
 
+class StoreAway(StoreError):
+    """The store does not answer, or asks to come back later."""
+
+
 class UnknownLayout(StoreError):
     """The store was written by a version of odibi-assets that this one does not know."""
 

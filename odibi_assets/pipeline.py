@@ -19,6 +19,7 @@ from odibi_assets.execute.report import Report
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.formats.known import FORMATS, read_output
+from odibi_assets.orchestrate.deployment import bind_store_client
 from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
 
 if TYPE_CHECKING:
@@ -222,7 +223,9 @@ class Pipeline:
         self._steps.append({"name": name, "layer": layer, **transform, **chosen})
 
     def _source(self) -> PipelineSource:
-        return PipelineSource(Project.at(os.environ.get("ODA_PROJECT") or self._file.parent), self._file, self)
+        project = Project.at(os.environ.get("ODA_PROJECT") or self._file.parent)
+        bind_store_client(project)
+        return PipelineSource(project, self._file, self)
 
     def _open(
         self, overrides: Overrides, selected: tuple[str, ...] | None = None, forced: tuple[str, ...] = ()

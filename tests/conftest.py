@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from project_folder import ProjectFolder, Zygote  # noqa: E402
+from servers.fixtures import azurite, fake_gcs, seaweedfs  # noqa: E402, F401
 
 
 @pytest.fixture(scope="session")

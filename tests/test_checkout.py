@@ -23,7 +23,7 @@ def test_another_package_named_resources_in_the_working_directory_is_not_taken_f
     (tmp_path / "resources").mkdir()
     (tmp_path / "resources" / "__init__.py").write_text("raise RuntimeError('not ours')")
     code = (
-        "from odibi_assets.definitions import deployment_bindings;"
+        "from odibi_assets.orchestrate.deployment import deployment_bindings;"
         "from odibi_assets.declare.project import Project;"
         "print(deployment_bindings(Project.at('.')))"
     )

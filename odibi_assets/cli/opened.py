@@ -15,6 +15,7 @@ from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
 from odibi_assets.identify.witnessed import find_and_identify
+from odibi_assets.orchestrate.deployment import bind_store_client
 from odibi_assets.orchestrate.pipeline_run import PipelineRun
 
 
@@ -29,6 +30,7 @@ class State:
         """The project; from here on its root is the working directory, as with ``make -C``."""
         project = Project.at(self.directory)
         os.chdir(project.root)
+        bind_store_client(project)
         return project
 
 

@@ -58,12 +58,14 @@ def answer(arguments: list[str], started: float) -> int | None:
     from odibi_assets.declare.project import Project
     from odibi_assets.errors import OdibiAssetsError, ResultGone
     from odibi_assets.identify.witness import load_witness
+    from odibi_assets.orchestrate.deployment import bind_store_client
 
     try:
         project = Project.at(quick.folder)
         witness = load_witness(project, quick.pipeline, Overrides().to_json())
         if witness is None:
             return None
+        bind_store_client(project)
         world = open_world(project, witness.identity.name, witness.identity.store)
         plan = world.plan(witness.identity)
     except OdibiAssetsError:

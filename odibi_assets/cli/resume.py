@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,8 +52,10 @@ def _run_named(state: State, target: str) -> Run | None:
         return None
     definitions = [source.definition().pipeline for source, _ in pipelines(state.project)]
     declared = {pipeline.store for pipeline in definitions if pipeline is not None}
-    for root in sorted({state.project.store_root(store) for store in (None, *declared)}):
-        run = Runs(open_results(root).store).find(target) if root.is_dir() else None
+    for root in sorted({state.project.store_root(store) for store in (None, *declared)}, key=str):
+        if isinstance(root, Path) and not root.is_dir():
+            continue
+        run = Runs(open_results(root).store).find(target)
         if run is not None:
             return run
     raise UsageError(f"There is no run {target!r} in the stores of {state.project.root}: see oda history PIPELINE.")

@@ -23,9 +23,7 @@ COMPONENT_TYPE = "odibi_assets.MedallionPipeline"
 
 # Fields of the design that this version does not act on: refused, since a field that is
 # accepted and ignored is a promise broken in silence.
-NOT_BUILT_PIPELINE = frozenset(
-    "timeout run_timeout resume rollback preset partitions watch automation alerts".split()
-)
+NOT_BUILT_PIPELINE = frozenset("timeout run_timeout resume rollback preset partitions watch automation alerts".split())
 NOT_BUILT_STEP = frozenset(
     "expect timeout preview columns optional when rollback critical checkpoint partitions".split()
 )

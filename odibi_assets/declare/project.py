@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from odibi_assets.declare.bucket_root import BucketRoot
 from odibi_assets.errors import UsageError
 
 STORE_VARIABLE, ENVIRONMENT_VARIABLE = "ODA_STORE", "ODA_ENVIRONMENT"
@@ -61,24 +62,27 @@ class Project:
             raise UsageError(f"{ENVIRONMENT_VARIABLE} is {name!r}: expected letters, digits, '-', '_' and '.'.")
         return name
 
-    def store_root(self, declared: str | None) -> Path:
+    def store_root(self, declared: str | None) -> Path | BucketRoot:
         """Where results live: ODA_STORE, else the YAML's ``store``, else pyproject's, else ``.oda``.
 
         Raises:
-            UsageError: It names a kind of store that this version does not have.
+            UsageError: It is a URL, and not one of a bucket.
         """
         own = self.settings.get("odibi_assets", {}).get("store")
         url = self.env.get(STORE_VARIABLE) or declared or own or DEFAULT_STORE
         if "://" in url:
-            raise UsageError(
-                f"The store {url.partition('://')[0]}://… can't be used: this version knows folders only. Give a path."
-            )
+            return BucketRoot.of(url, local=self.local / "buckets", spool=self.spool, env=self.env)
         return self.root / Path(url).expanduser()
 
     @property
     def local(self) -> Path:
-        """Derived files of this machine, safe to delete: the witness and the cache of file digests."""
+        """Derived files of this machine, safe to delete: witness, file digests, copies of what lies in a bucket."""
         return self.root / DEFAULT_STORE / "local"
+
+    @property
+    def spool(self) -> Path:
+        """What waits to be uploaded to a bucket that was away; not safe to delete."""
+        return self.root / DEFAULT_STORE / "spool"
 
     @property
     def dagster_home(self) -> Path:

@@ -448,6 +448,7 @@ class Session:
             self._tried(
                 "note the retention of", self.start.pipeline, lambda: note_retention(store, self.start.pipeline, policy)
             )
+        self.world.results.store.catch_up()
         self.world.files.save()
         shutil.rmtree(self.folder, ignore_errors=True)
         return end

@@ -24,10 +24,13 @@ class FolderStore:
     Small objects (results, snapshots, heads, runs) are fsynced with their folder. Blobs, which come
     through ``put_file``, are not: they are verified on read, so that a power cut costs the last
     seconds and never gives wrong data.
+
+    Args:
+        durable: False for copies of what lies elsewhere: nothing is fsynced.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, *, durable: bool = True) -> None:
+        self.root, self.durable = root, durable
 
     @property
     def name(self) -> str:
@@ -117,6 +120,13 @@ class FolderStore:
         ):
             self._path(name).unlink()
 
+    def forget(self, name: str) -> bool:
+        checked_name(name)
+        return False  # The files are the medium.
+
+    def catch_up(self) -> None:
+        pass
+
     def temporary(self) -> Path:
         folder = self.root / _TEMPORARY
         with self._reported("write", _TEMPORARY):
@@ -157,9 +167,11 @@ class FolderStore:
             with open(temporary, "xb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if self.durable:
+                    os.fsync(file.fileno())
             yield temporary, path
-            _fsync_folder(path.parent)
+            if self.durable:
+                _fsync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 

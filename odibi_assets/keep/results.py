@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from odibi_assets.declare.bucket_root import BucketRoot
 from odibi_assets.errors import DamagedObject, StoreError, UnknownLayout, UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep import canonical_json
@@ -128,10 +129,10 @@ class Results:
         """
         name = blob_name(blob.digest)
         path = self.store.fetch(name)
-        try:
-            found = None if path is None else Digest.of_file(path)
-        except FileNotFoundError:  # Collected in between.
-            found = None
+        found = _digest_of(path)
+        if found not in (None, blob.digest) and self.store.forget(name):
+            path = self.store.fetch(name)
+            found = _digest_of(path)
         if path is None or found is None:
             raise DamagedObject(
                 f"The stored object {name!r} is missing in the store {self.store.name}; its step will run again."
@@ -200,6 +201,7 @@ class Results:
         Damaged blobs are moved aside, so that their steps run again.
         """
         for name in self.store.list("blobs"):
+            self.store.forget(name)
             path = self.store.fetch(name)
             if path is not None and Digest.of_file(path).hex != name.rpartition("/")[2]:
                 self._set_aside(name)
@@ -236,12 +238,17 @@ class Results:
         self.store.delete(name)
 
 
-def open_results(root: Path) -> Results:
-    """The results of a folder store, which is created when missing.
+def open_results(root: Path | BucketRoot) -> Results:
+    """The results of a store, which is created when missing.
 
     Raises:
-        UsageError: The path is a file.
+        UsageError: The path is a file, or the bucket's server can't keep results.
+        StoreError: The bucket can't be used.
     """
+    if isinstance(root, BucketRoot):
+        from odibi_assets.keep.opening import open_bucket
+
+        return Results(open_bucket(root))
     if root.exists() and not root.is_dir():
         raise UsageError(f"The store {root} is a file: expected a folder.")
     return Results(FolderStore(root))
@@ -250,6 +257,13 @@ def open_results(root: Path) -> Results:
 def content_of(result: Result) -> object:
     """What makes two results of one key the same: what came out, what was read, how long it holds."""
     return {name: output.version for name, output in result.outputs.items()}, result.trace, result.expires_at
+
+
+def _digest_of(path: Path | None) -> Digest | None:
+    """Digest of a stored file; None if it is not there, or was collected in between."""
+    with contextlib.suppress(FileNotFoundError):
+        return None if path is None else Digest.of_file(path)
+    return None
 
 
 def _is_unexplained(present: Result, new: Result) -> bool:

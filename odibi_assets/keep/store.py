@@ -66,6 +66,14 @@ class Store(Protocol):
         """Remove an object; nothing happens if there is none."""
         ...
 
+    def forget(self, name: str) -> bool:
+        """Drop this machine's copy of an object, so that ``fetch`` reads the medium; says whether there was one."""
+        ...
+
+    def catch_up(self) -> None:
+        """Bring to the medium what was kept back while it was away; what can't be brought stays kept back."""
+        ...
+
     def temporary(self) -> Path:
         """A new local path, near enough that ``put_file`` need not copy."""
         ...

@@ -19,6 +19,7 @@ from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.process import this_process
 from odibi_assets.keep.result import ResultReference
+from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, Runs, RunStart
 
 Progress = Callable[[str, str], None]
@@ -87,7 +88,8 @@ class PipelineRun:
         self._begin(run_id, plan, steps, parent)
         self._launch(run_id, steps, parent, progress or (lambda name, what: None))
         root = parent.start.root_run_id if parent is not None else run_id
-        finished = self.runs.get(root, run_id)
+        # Opened again: if the bucket went away meanwhile, the records lie on this machine.
+        finished = Runs(open_results(self.project.store_root(self.identity.store)).store).get(root, run_id)
         assert finished is not None
         return run_report(finished, plan, self.identity, seconds=time.perf_counter() - started), plan
 

@@ -65,7 +65,12 @@ def open_session(
         executed=executed,
         forced=frozenset(json.loads(run.tags.get(FORCE_TAG, "[]"))),
         beside=beside,
-        ignored=(str(world.results.store.name), str(source.project.dagster_home), str(source.project.local)),
+        ignored=(
+            str(world.results.store.name),
+            str(source.project.dagster_home),
+            str(source.project.local),
+            str(source.project.spool),
+        ),
         parents=parents,
         log=log,
     )

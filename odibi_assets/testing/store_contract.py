@@ -51,7 +51,13 @@ ODD_NAMES = ("a/with space", "a/größe", "a/100%25", "a/x=1&y=2", "a/plus+plus"
 
 
 class StoreContract:
-    """Subclass it, give ``store``, ``raw_get`` and ``raw_put``; see the module's docstring."""
+    """Subclass it, give ``store``, ``raw_get`` and ``raw_put``; see the module's docstring.
+
+    Attributes:
+        rounds: How often many write one name at once; fewer where a server makes the losers wait.
+    """
+
+    rounds = 10
 
     @pytest.fixture
     def store(self) -> Any:
@@ -158,7 +164,7 @@ class StoreContract:
         assert store.create("a/b", b"content") is False
 
     def test_of_16_threads_that_create_one_name_exactly_one_succeeds(self, store: Store) -> None:
-        for round_number in range(10):
+        for round_number in range(self.rounds):
             name = f"a/{round_number}"
             datas = [f"{i}".encode() * 1000 for i in range(THREADS)]
             succeeded = _at_once([partial(store.create, name, data) for data in datas])
@@ -167,7 +173,7 @@ class StoreContract:
             assert store.get(name) == datas[succeeded.index(True)]
 
     def test_of_4_processes_that_create_one_name_exactly_one_succeeds(self, store: Store) -> None:
-        rounds = 20
+        rounds = 2 * self.rounds
         answers = _in_processes(_create_each, self.opener(store), rounds)
         for i in range(rounds):
             winners = [number for number, answer in enumerate(answers) if answer[i]]
@@ -215,15 +221,15 @@ class StoreContract:
         assert list(store.list("a")) == ["a/b"]
 
     def test_concurrent_swaps_of_threads_lose_no_update(self, store: Store) -> None:
-        _at_once([partial(_count_up, store, "counter", 10) for _ in range(8)])
-        assert store.get("counter") == b"80"
+        _at_once([partial(_count_up, store, "counter", self.rounds) for _ in range(8)])
+        assert store.get("counter") == b"%d" % (8 * self.rounds)
 
     def test_concurrent_swaps_of_processes_lose_no_update(self, store: Store) -> None:
-        _in_processes(_count_up_opened, self.opener(store), 25)
-        assert store.get("counter") == b"100"
+        _in_processes(_count_up_opened, self.opener(store), 2 * self.rounds)
+        assert store.get("counter") == b"%d" % (PROCESSES * 2 * self.rounds)
 
     def test_of_creates_and_swaps_from_nothing_exactly_one_succeeds(self, store: Store) -> None:
-        for round_number in range(30):
+        for round_number in range(3 * self.rounds):
             name = f"a/{round_number}"
             datas = [f"{i}".encode() for i in range(THREADS)]
             succeeded = _at_once(
@@ -272,6 +278,7 @@ class StoreContract:
             lambda: store.fetch(name),
             lambda: list(store.list(name)),
             lambda: store.delete(name),
+            lambda: store.forget(name),
         ):
             with pytest.raises(StoreError):
                 action()
@@ -329,6 +336,22 @@ class StoreContract:
         self.raw_put(store, "blobs/2", b"other")
         fetched = [store.fetch("blobs/1"), store.fetch("blobs/2")]
         assert [path.read_bytes() for path in fetched if path is not None] == [b"content", b"other"]
+
+    def test_a_file_can_be_fetched_again_after_its_copy_was_forgotten(self, store: Store) -> None:
+        source = store.temporary()
+        source.write_bytes(b"content")
+        store.put_file("blobs/1", source)
+        for _ in range(2):
+            path = store.fetch("blobs/1")
+            assert path is not None
+            assert path.read_bytes() == b"content"
+            store.forget("blobs/1")
+        assert self.raw_get(store, "blobs/1") == b"content"
+
+    def test_catching_up_with_nothing_kept_back_does_nothing(self, store: Store) -> None:
+        store.put("a/b", b"content")
+        store.catch_up()
+        assert list(store.list("a")) == ["a/b"]
 
     # Delete.
 

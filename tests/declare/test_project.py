@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from odibi_assets.declare.bucket_root import BucketRoot
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
 
@@ -37,9 +38,32 @@ def test_an_absolute_store_stays_where_it_is(tmp_path: Path) -> None:
     assert project(tmp_path / "p", ODA_STORE=str(tmp_path / "s")).store_root(None) == tmp_path / "s"
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/x", "az://c", "gs://b"])
-def test_a_bucket_is_refused_until_it_is_built(tmp_path: Path, url: str) -> None:
-    with pytest.raises(UsageError, match="folders only"):
+@pytest.mark.parametrize(
+    ("url", "scheme", "bucket", "prefix"),
+    [
+        ("s3://bucket/x", "s3", "bucket", "x"),
+        ("s3://bucket/x/y/", "s3", "bucket", "x/y"),
+        ("az://container", "az", "container", ""),
+        ("gs://bucket/", "gs", "bucket", ""),
+    ],
+)
+def test_a_url_names_a_bucket_and_a_prefix(tmp_path: Path, url: str, scheme: str, bucket: str, prefix: str) -> None:
+    found = project(tmp_path).store_root(url)
+    assert isinstance(found, BucketRoot)
+    assert (found.scheme, found.bucket, found.prefix) == (scheme, bucket, prefix)
+    assert found.url == url.rstrip("/")
+
+
+def test_the_root_of_a_bucket_shows_no_variable(tmp_path: Path) -> None:
+    assert "word" not in repr(project(tmp_path, AWS_SECRET_ACCESS_KEY="word").store_root("s3://bucket"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3:///x", "s3a://bucket", "file:///x", "s3://b/../x", "s3://b/x//y", "s3://u:p@b/x", "gs://b/x?y", "s3://b:80/x"],
+)
+def test_another_url_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UsageError, match="can't be used"):
         project(tmp_path).store_root(url)
 
 
