@@ -55,7 +55,7 @@ def invalidate(
 def _with_downstream(pipeline: PipelineIdentity, step: str) -> set[str]:
     found = {step}
     for each in pipeline.steps:
-        if found & set(each.bindings.values()):
+        if any(taken.step in found for taken in each.bindings.values()):
             found.add(each.name)
     return found
 
