@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from odibi_assets.declare.policies import Cache, Checkpoint, Retry, StepCache
+from odibi_assets.declare.policies import Cache, Checkpoint, Retention, Retry, StepCache
 from odibi_assets.declare.step import Step, secret_template
 
 
@@ -78,3 +79,13 @@ def test_a_secret_is_no_part_of_what_counts() -> None:
     assert step.params_in_key() == {"n": {"secret": 1, "x": 2}}
     assert secret_template({"secret": "{{ env.T }}"}) == "{{ env.T }}"
     assert secret_template("{{ env.T }}") is None
+
+
+def test_by_default_five_results_fifty_snapshots_and_a_week_are_kept() -> None:
+    assert Retention().model_dump() == {"results": 5, "snapshots": 50, "grace_days": 7.0}
+
+
+@pytest.mark.parametrize("wrong", [{"results": -1}, {"snapshots": 0}, {"grace_days": -0.5}, {"grace_days": math.inf}])
+def test_retention_keeps_at_least_what_is_current(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        Retention.model_validate(wrong)
