@@ -11,7 +11,7 @@ import datetime
 
 from odibi_assets.errors import UsageError
 from odibi_assets.keep.garbage import Holdings, Kept, Line
-from odibi_assets.keep.guard import collecting
+from odibi_assets.keep.guard import check_reached, collecting
 from odibi_assets.keep.results import Results
 from odibi_assets.keep.survey import Garbage, garbage_of, holdings_of
 from odibi_assets.keep.sweep import in_order
@@ -32,8 +32,10 @@ def clear(results: Results, pipeline: str | None, *, now: datetime.datetime) -> 
             f"heads/{line.environment}/{line.pipeline}" for line in holdings.lines if pipeline in (None, line.pipeline)
         )
         garbage = garbage_of(results, holdings, damaged, _kept(holdings, pipeline), now, at_once=True)
+        check_reached(store, "Nothing was cleared")
         for name in (*heads, *_moves(results, pipeline), *in_order(garbage)):
             store.delete(name)
+        check_reached(store, "The store was not cleared to the end")
         return garbage, heads
 
 

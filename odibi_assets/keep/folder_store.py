@@ -40,6 +40,10 @@ class FolderStore:
     def is_shared(self) -> bool:
         return False
 
+    @property
+    def keeps_back(self) -> bool:
+        return False
+
     def get(self, name: str) -> bytes | None:
         with self._reported("read", name):
             try:

@@ -13,6 +13,7 @@ import contextlib
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
+from odibi_assets.errors import StoreAway
 from odibi_assets.keep.store import Store
 
 
@@ -48,3 +49,19 @@ def rely_on(store: Store, name: str) -> None:
 def condemned_name(name: str) -> str:
     """Where collection notes that it is going to delete an object, in a store that can't lock."""
     return f"condemned/{name}"
+
+
+def check_reached(store: Store, what: str) -> None:
+    """Refuse what would work on this machine's copies, and not on the store.
+
+    Args:
+        what: What can't be done, as the beginning of a sentence.
+
+    Raises:
+        StoreAway: The store does not answer, or takes no writes.
+    """
+    if store.keeps_back:
+        raise StoreAway(
+            f"{what}: the store {store.name} does not answer, or takes no writes. Repeat it when it does; "
+            "what was done so far stays."
+        )

@@ -51,6 +51,10 @@ class ObjectStore:
     def is_shared(self) -> bool:
         return True
 
+    @property
+    def keeps_back(self) -> bool:
+        return False
+
     def get(self, name: str) -> bytes | None:
         found = self._read(name)
         return None if found is None else found[0]

@@ -30,6 +30,11 @@ class Store(Protocol):
         """May others write to it? What they wrote is not trusted further than its digests reach."""
         ...
 
+    @property
+    def keeps_back(self) -> bool:
+        """Is the medium away, or closed to writes, so that writes wait on this machine and deletes do nothing?"""
+        ...
+
     def get(self, name: str) -> bytes | None:
         """The bytes of an object; None if there is none."""
         ...

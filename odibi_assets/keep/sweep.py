@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from odibi_assets.declare.policies import Retention
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep import canonical_json
-from odibi_assets.keep.guard import Guarded, collecting, condemned_name
+from odibi_assets.keep.guard import Guarded, check_reached, collecting, condemned_name
 from odibi_assets.keep.results import Results, revoked_name
 from odibi_assets.keep.store import Store
 from odibi_assets.keep.survey import Garbage, garbage_in, record_of
@@ -58,13 +58,17 @@ def collect(
 
     Raises:
         UnknownLayout: Another version of odibi-assets wrote something: what that relies on is not known here.
+        StoreAway: The store does not answer.
     """
     if dry_run:
         return Collected(garbage_in(results, retention, now))
     with collecting(results.store):
         garbage = garbage_in(results, retention, now)
+        check_reached(results.store, "Nothing was collected")
         if not isinstance(results.store, Guarded):
-            return _Patience(results.store, now).delete(garbage)
+            collected = _Patience(results.store, now).delete(garbage)
+            check_reached(results.store, "The collection did not get to its end")
+            return collected
         for name in in_order(garbage):
             results.store.delete(name)
         return Collected(garbage)

@@ -19,7 +19,7 @@ from odibi_assets.errors import DamagedObject, StoreError, UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.observed_inputs import variable_state
 from odibi_assets.keep.garbage import ResultId
-from odibi_assets.keep.guard import rely_on, writing
+from odibi_assets.keep.guard import check_reached, rely_on, writing
 from odibi_assets.keep.line_transfer import LineMove, copy_line
 from odibi_assets.keep.pin import pinned
 from odibi_assets.keep.result import Blob, Result, ResultReference
@@ -89,10 +89,14 @@ def transfer(
         tell(len(found), len(found), done.size_bytes)
         for line in lines(source.store):
             done.lines.append(copy_line(source, target, line.environment, line.pipeline, names, at=at))
+    for store in (source.store, target.store):
+        check_reached(store, "The copy did not get to its end")
     return done
 
 
 def _check(source: Results, target: Results, skip_salted: bool) -> None:
+    for store in (source.store, target.store):
+        check_reached(store, "Nothing was copied")
     if source.store_id == target.store_id:
         raise UsageError(f"{source.store.name} and {target.store.name} are one store: expected two.")
     if source.salt != target.salt and not skip_salted and not target.is_empty:

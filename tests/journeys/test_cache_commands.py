@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 from project_folder import ProjectFolder, Zygote
+from servers.seaweedfs import SeaweedFS
 
 from .shop import STEPS, computed, make_shop
 
@@ -312,6 +314,28 @@ def test_pulling_from_nothing_is_a_mistake_and_makes_nothing(project: ProjectFol
     assert answer.status == 2
     assert "There is no store at" in answer.stderr
     assert not (tmp_path / "typo").exists()
+
+
+def test_a_bucket_is_pushed_to_pulled_from_and_collected_an_hour_later(
+    twice: ProjectFolder, tmp_path: Path, seaweedfs: SeaweedFS
+) -> None:
+    url = f"s3://{seaweedfs.make_bucket(f'cache-{uuid.uuid4().hex[:8]}')}/shop"
+    twice.env.update(seaweedfs.env)
+    twice.edit("pipe.yaml", "name: shop", f"name: shop\n{KEEP_LITTLE}")
+    assert cache(twice, "push", url)["copied"] == len(STEPS) + 4
+    other = copied_project(twice, tmp_path / "other")
+    other.env.update(seaweedfs.env)
+    assert cache(other, "pull", url)["copied"] == len(STEPS) + 4
+    assert other.data("totals") == twice.data("totals")
+    twice.env["ODA_STORE"] = url
+    collected = cache(twice, "gc")
+    assert collected["deleted"]["results"] == 0
+    assert collected["noted"] >= 4
+    assert computed(twice.outcomes("--set", "minimum=3")) == set()
+    assert twice.plan()["big_orders"]["outcome"] == "miss"
+    assert cache(twice, "verify")["damage"] == []
+    assert cache(twice, "clear", "--yes")["results"] == len(STEPS) + 4
+    assert cache(twice, "stats")["blobs"] == 0
 
 
 # Which store.

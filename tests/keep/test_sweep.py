@@ -17,7 +17,7 @@ import pytest
 from kept import computed, key, load, store, table
 
 from odibi_assets.declare.policies import Retention
-from odibi_assets.errors import DamagedObject, ResultGone, UnknownLayout
+from odibi_assets.errors import DamagedObject, ResultGone, StoreAway, UnknownLayout
 from odibi_assets.execute.commit import commit
 from odibi_assets.keep.folder_store import FolderStore
 from odibi_assets.keep.pin import pinned
@@ -408,8 +408,11 @@ class Unlocked:
 
     def __init__(self, root: Path) -> None:
         self._folder = FolderStore(root)
-        for method in ("get", "size", "put", "create", "swap", "put_file", "fetch", "list", "delete", "temporary"):
+        methods = ("get", "size", "put", "create", "swap", "put_file", "fetch", "list", "delete", "forget", "temporary")
+        for method in methods:
             setattr(self, method, getattr(self._folder, method))
+
+    keeps_back = False
 
     @property
     def name(self) -> str:
@@ -441,6 +444,16 @@ def test_without_locks_results_are_revoked_and_gone_an_hour_later_their_data_aft
     assert [result.key for result in unlocked.all()] == [key(n=3)]
     assert list(unlocked.store.list("revoked")) == list(unlocked.store.list("condemned")) == []
     assert list(unlocked.damage()) == []
+
+
+def test_a_store_that_is_away_is_not_collected_from_copies(unlocked: Results) -> None:
+    make_history(unlocked)
+    before = names(unlocked)
+    unlocked.store.keeps_back = True  # type: ignore[misc]
+    assert gc(unlocked, dry_run=True).garbage.results
+    with pytest.raises(StoreAway, match="Nothing was collected"):
+        gc(unlocked)
+    assert names(unlocked) == before
 
 
 def test_without_locks_a_result_that_became_current_in_that_hour_stays(unlocked: Results) -> None:

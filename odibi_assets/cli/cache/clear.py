@@ -14,7 +14,7 @@ from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
 from odibi_assets.identify.pipeline_source import find_pipeline, pipelines
 from odibi_assets.keep import clearing
-from odibi_assets.keep.results import Results, readable_size
+from odibi_assets.keep.results import Results, open_results, readable_size
 from odibi_assets.keep.survey import lines
 
 
@@ -65,7 +65,7 @@ def _opened(project: Project, pipeline: str | None, store: str | None) -> tuple[
     if is_declared:
         definition = find_pipeline(project, pipeline).definition().checked()
         if store is None:
-            return opened(project, str(project.store_root(definition.store))), definition.name
+            return open_results(project.store_root(definition.store)), definition.name
         return named(project, store), definition.name
     results = opened(project, store)
     known = {line.pipeline for line in lines(results.store)} | {result.pipeline for result in results.all()}

@@ -26,7 +26,8 @@ def opened(project: Project, store: str | None = None) -> Results:
     if store is not None:
         return named(project, store)
     declared = [source.definition().pipeline for source, _ in pipelines(project)]
-    roots = {str(root): root for root in (project.store_root(p.store) for p in declared if p is not None)}
+    found = [project.store_root(pipeline.store) for pipeline in declared if pipeline is not None]
+    roots = {str(root) if isinstance(root, Path) else root.url: root for root in found}
     if len(roots) > 1:
         raise UsageError(
             f"The pipelines here use {len(roots)} stores: name one with --store ({', '.join(sorted(roots))})."
