@@ -58,7 +58,7 @@ def _row(run: Run, runs: list[Run]) -> dict[str, Any]:
     outcomes = {
         name: (run.records[name].outcome if name in run.records else "cached" if name in run.start.hits else "skipped")
         for name in run.start.steps
-    }
+    } | dict.fromkeys(run.start.skipped, "skipped")
     why_not = why_not_resumable(run, runs)
     return {
         "run_id": run.start.run_id,

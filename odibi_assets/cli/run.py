@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from odibi_assets.cli.opened import JsonOption, PipelineArgument, SetOption, open_pipeline, parse_overrides
+from odibi_assets.cli.opened import (
+    JsonOption,
+    PipelineArgument,
+    SelectOption,
+    SetOption,
+    SkipOption,
+    open_pipeline,
+    parse_overrides,
+)
 from odibi_assets.cli.output import print_json, stdout_reserved
 from odibi_assets.cli.progress import progress
 from odibi_assets.cli.render import run_text
@@ -18,10 +26,8 @@ from odibi_assets.orchestrate.pipeline_run import PipelineRun
 def run(
     context: typer.Context,
     pipeline: PipelineArgument,
-    select: Annotated[
-        list[str] | None,
-        typer.Option("--select", metavar="STEP", help="Only these steps; other inputs are what is current."),
-    ] = None,
+    select: SelectOption = None,
+    skip: SkipOption = None,
     set: SetOption = None,
     force: Annotated[
         list[str] | None,
@@ -50,6 +56,7 @@ def run(
             pipeline,
             overrides=parse_overrides(set, keep_going=keep_going),
             selected=select,
+            skip=skip,
             forced=force or (),
             record=record,
         )

@@ -15,7 +15,8 @@ class Reason:
 
     Attributes:
         kind: ``code``, ``params``, ``bindings``, ``files``, ``env``, ``engine``, ``settings``, ``outputs``,
-            ``first``, ``waits``, ``forced``, ``obstacle``, ``damaged``, ``trace``, ``expired``, ``finished``, ``same``.
+            ``first``, ``waits``, ``forced``, ``obstacle``, ``damaged``, ``trace``, ``expired``, ``finished``,
+            ``skipped``, ``same``.
         text: The sentence, without its place.
         place: ``file:line``.
     """

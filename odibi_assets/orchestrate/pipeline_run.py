@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from odibi_assets.decide.plan import Plan, World, open_world
+from odibi_assets.decide.selection import select
 from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
@@ -30,7 +31,8 @@ class PipelineRun:
     """One pipeline, opened to be planned and run.
 
     Attributes:
-        selected: Steps that may run; all unless given.
+        selected: Expressions that select the steps that may run; all unless given.
+        skip: Expressions that select the steps to pass over.
         forced: Steps that run in any case.
     """
 
@@ -40,13 +42,18 @@ class PipelineRun:
     overrides: Overrides = field(default_factory=Overrides)
     selected: tuple[str, ...] | None = None
     forced: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
     record: bool = False
 
     def __post_init__(self) -> None:
         self.identity = self.identified.identity
         self.world: World = open_world(self.project, self.identity.name, self.identity.store)
         self.runs = Runs(self.world.results.store)
-        for name in (*(self.selected or ()), *self.forced):
+        self.selected = select(self.identity, self.selected) if self.selected is not None else None
+        self.skip = select(self.identity, self.skip)
+        if "*" in self.forced:
+            self.forced = self.selected or tuple(self.identity.by_name)
+        for name in self.forced:
             self.check_step(name)
 
     def check_step(self, name: str) -> None:
@@ -65,7 +72,9 @@ class PipelineRun:
             for run in self.runs.chain(parent.start.root_run_id, parent.start.run_id):
                 for name, reference in run.finished.items():
                     finished.setdefault(name, reference)
-        plan = self.world.plan(self.identity, selected=self.selected, forced=self.forced, finished=finished)
+        plan = self.world.plan(
+            self.identity, selected=self.selected, skip=self.skip, forced=self.forced, finished=finished
+        )
         self.world.files.save()
         return plan
 
@@ -73,13 +82,13 @@ class PipelineRun:
         """Run what is needed."""
         started = time.perf_counter()
         plan = self.plan(parent)
-        if not plan.to_run and not self.record and parent is None:
+        if not plan.to_run and (not plan.hits or (not self.record and parent is None)):
             snapshot = reuse(plan, self.identity, self.world, self.project)
             seconds = time.perf_counter() - started
             return reuse_report(
                 plan, self.identity, self.project.environment, seconds=seconds, snapshot=str(snapshot.id)
             ), plan
-        steps = plan.to_run or (tuple(plan.decisions) if self.record or parent is not None else ())
+        steps = plan.to_run or tuple(plan.hits)
         run_id = str(uuid.uuid4())
         self._begin(run_id, plan, steps, parent)
         self._launch(run_id, steps, parent, progress or (lambda name, what: None))
@@ -90,6 +99,7 @@ class PipelineRun:
 
     def _begin(self, run_id: str, plan: Plan, steps: Iterable[str], parent: Run | None) -> None:
         executed = set(steps)
+        skipped = {name: decision.reason for name, decision in plan.decisions.items() if decision.action == "skipped"}
         self.runs.begin(
             RunStart(
                 run_id=run_id,
@@ -99,8 +109,10 @@ class PipelineRun:
                 environment=self.project.environment,
                 store_id=self.world.results.store_id,
                 started_at=self.world.now().isoformat(timespec="milliseconds"),
-                steps={name: decision.step.layer for name, decision in plan.decisions.items()},
+                steps={name: decision.step.layer for name, decision in plan.decisions.items() if name not in skipped},
                 hits={name: reference for name, reference in plan.hits.items() if name not in executed},
+                skipped=skipped,
+                skip=self.skip,
                 overrides=self.overrides.to_json(),
                 process=this_process(),
             )
@@ -164,12 +176,15 @@ class PipelineRun:
         return found
 
 
-def to_resume(open: Callable[[Overrides], PipelineRun], run_id: str | None = None) -> tuple[PipelineRun, Run]:
+def to_resume(
+    open: Callable[[Overrides], PipelineRun], run_id: str | None = None, *, skip: Iterable[str] = ()
+) -> tuple[PipelineRun, Run]:
     """A pipeline opened as the run that is resumed had it, and that run.
 
     Args:
         open: Opens the pipeline with what a run changed of it.
         run_id: The run; the pipeline's last unless given.
+        skip: Expressions that select steps to pass over, beside those that the run passed over.
 
     Raises:
         UsageError: There is nothing to resume.
@@ -179,7 +194,10 @@ def to_resume(open: Callable[[Overrides], PipelineRun], run_id: str | None = Non
     overrides = Overrides.from_json(parent.start.overrides)
     if overrides:
         opened = open(overrides)
-    opened.selected = tuple(name for name in parent.start.steps if name in opened.identity.by_name) or None
+    planned = {*parent.start.steps, *parent.start.skipped}
+    opened.selected = tuple(name for name in opened.identity.by_name if name in planned) or None
+    opened.skip = tuple(name for name in parent.start.skip if name in opened.identity.by_name)
+    opened.skip += select(opened.identity, skip)
     return opened, parent
 
 

@@ -66,7 +66,7 @@ def open_session(
         forced=frozenset(json.loads(run.tags.get(FORCE_TAG, "[]"))),
         beside=beside,
         ignored=(str(world.results.store.name), str(source.project.dagster_home), str(source.project.local)),
-        parents=parents,
+        parents={name: reference for name, reference in parents.items() if name not in start.skip},
         log=log,
     )
     if start.hits and identity.checkpoint == "auto":
