@@ -20,6 +20,7 @@ from odibi_assets.cli import (
     resume,
     run,
     show,
+    sync,
     validate,
     why,
 )
@@ -58,6 +59,7 @@ app.command("history")(history.history)
 app.command("logs")(logs.logs)
 app.command("init")(init.init)
 app.command("export")(export.export)
+app.command("sync")(sync.sync)
 app.command("dev")(dev.dev)
 app.add_typer(cache.app, name="cache")
 

@@ -25,7 +25,6 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
 from odibi_assets.orchestrate.location import MODULE, REPOSITORY, location_name
-from odibi_assets.orchestrate.names import asset_key
 
 DEFAULT_HOME = """\
 # Made by odibi-assets. The instance keeps runs and events in SQLite files beside this one.
@@ -116,16 +115,6 @@ def execute(
         remote_job_origin=_origin(project, launch.pipeline),
     )
     yield from execute_run_iterator(InMemoryJob(job), run, instance)
-
-
-def report_moves(moves: Mapping[str, str], pipeline: str, instance: dg.DagsterInstance) -> None:
-    """Tell Dagster, without a run, which versions became current: step → version."""
-    for step, version in moves.items():
-        tags = {"dagster/data_version": version, "dagster/data_version_is_user_provided": "true"}
-        metadata = {"outcome": dg.MetadataValue.text("cached"), "reason": dg.MetadataValue.text("became current again")}
-        instance.report_runless_asset_event(
-            dg.AssetMaterialization(asset_key(pipeline, step), tags=tags, metadata=metadata)
-        )
 
 
 def _origin(project: Project, job_name: str) -> RemoteJobOrigin:

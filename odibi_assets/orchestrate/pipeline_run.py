@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from odibi_assets.decide.plan import Plan, World, open_world
 from odibi_assets.decide.selection import select
@@ -15,12 +16,15 @@ from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
 from odibi_assets.execute.report import Report, reuse_report, run_report
-from odibi_assets.execute.reuse import queued_moves, reuse
+from odibi_assets.execute.reuse import reuse
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.process import this_process
 from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.run_record import Run, Runs, RunStart
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
 
 Progress = Callable[[str, str], None]
 """Called with a step's name and what happens to it: ``running``, or its outcome."""
@@ -91,7 +95,7 @@ class PipelineRun:
         steps = plan.to_run or tuple(plan.hits)
         run_id = str(uuid.uuid4())
         self._begin(run_id, plan, steps, parent)
-        self._launch(run_id, steps, parent, progress or (lambda name, what: None))
+        self._launch(run_id, plan, steps, parent, progress or (lambda name, what: None))
         root = parent.start.root_run_id if parent is not None else run_id
         finished = self.runs.get(root, run_id)
         assert finished is not None
@@ -118,10 +122,11 @@ class PipelineRun:
             )
         )
 
-    def _launch(self, run_id: str, steps: tuple[str, ...], parent: Run | None, progress: Progress) -> None:
+    def _launch(self, run_id: str, plan: Plan, steps: tuple[str, ...], parent: Run | None, progress: Progress) -> None:
         from odibi_assets.orchestrate import launch as dagster_launch
         from odibi_assets.orchestrate.assets import pipeline_definitions
         from odibi_assets.orchestrate.names import FORCE_TAG, OVERRIDES_TAG, asset_keys
+        from odibi_assets.orchestrate.sync import report_moves
 
         tags = {}
         if self.overrides:
@@ -139,12 +144,22 @@ class PipelineRun:
             parent.start.root_run_id if parent is not None else None,
         )
         with dagster_launch.open_instance(self.project) as instance:
-            for name, moved in queued_moves(self.world, self.project, self.identity).items():
-                dagster_launch.report_moves(moved, self.identity.name, instance)
-                self.world.results.store.delete(name)
+            report_moves(self.identified.pipeline, self.project.environment, self.world, instance)
+            self._report_reused(plan, steps, instance)
             definitions = pipeline_definitions(self.source, self.identified)
             for event in dagster_launch.execute(launch, definitions, instance, self.project):
                 _tell(event, progress)
+
+    def _report_reused(self, plan: Plan, steps: tuple[str, ...], instance: DagsterInstance) -> None:
+        """Tell Dagster of results that this run makes current again without executing their steps."""
+        from odibi_assets.orchestrate.sync import sync
+
+        current = self.world.current.steps if self.world.current is not None else {}
+        moved = [name for name, found in plan.hits.items() if name not in steps and current.get(name) != found]
+        if moved:
+            reused = {**current, **plan.hits}
+            reason = "became current again, beside a run"
+            sync(self.identified.pipeline, reused, self.world.results, instance, reason=reason, only=moved)
 
     # Resuming.
 
