@@ -52,6 +52,9 @@ SkipOption = Annotated[
         help="Pass over these steps: what needs one takes its current result, or is skipped where there is none.",
     ),
 ]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", metavar="N", min=1, help="Steps that run at once, each in a process of its own.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="[STEP.]PARAM=VALUE", help="Change a param for this run; VALUE is read as YAML."),
@@ -67,6 +70,7 @@ def open_pipeline(
     skip: Sequence[str] | None = None,
     forced: Sequence[str] = (),
     record: bool = False,
+    workers: int = 1,
 ) -> PipelineRun:
     """Import, check and open a pipeline.
 
@@ -86,6 +90,8 @@ def open_pipeline(
         skip=tuple(skip or ()),
         forced=tuple(forced),
         record=record,
+        workers=workers,
+        reference=reference,
     )
 
 

@@ -12,6 +12,7 @@ from odibi_assets.cli.opened import (
     SelectOption,
     SetOption,
     SkipOption,
+    WorkersOption,
     open_pipeline,
     parse_overrides,
 )
@@ -41,6 +42,7 @@ def run(
             "--keep-going/--fail-fast", help="After a failure: run what is independent of it, or nothing new."
         ),
     ] = None,
+    workers: WorkersOption = 1,
     record: Annotated[
         bool, typer.Option("--record", help="Make a Dagster run even if there is nothing to do.")
     ] = False,
@@ -59,6 +61,7 @@ def run(
             skip=skip,
             forced=force or (),
             record=record,
+            workers=workers,
         )
         report = run_and_show(opened, as_json=json)
     finish(report, as_json=json)

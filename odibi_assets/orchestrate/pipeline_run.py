@@ -6,10 +6,10 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from odibi_assets.decide.plan import Plan, World, open_world
+from odibi_assets.decide.plan import Plan, World, open_world, snapshots_of
 from odibi_assets.decide.selection import select
 from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.declare.overrides import Overrides
@@ -21,7 +21,7 @@ from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.process import this_process
 from odibi_assets.keep.result import ResultReference
-from odibi_assets.keep.run_record import Run, Runs, RunStart
+from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -37,6 +37,7 @@ class PipelineRun:
     Attributes:
         selected: Expressions that select the steps that may run; all unless given.
         skip: Expressions that select the steps to pass over.
+        workers: Steps that run at once; more than one needs ``reference``, by which other processes load the pipeline.
         forced: Steps that run in any case.
     """
 
@@ -48,6 +49,8 @@ class PipelineRun:
     forced: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     record: bool = False
+    workers: int = 1
+    reference: str = ""
 
     def __post_init__(self) -> None:
         self.identity = self.identified.identity
@@ -95,11 +98,24 @@ class PipelineRun:
         steps = plan.to_run or tuple(plan.hits)
         run_id = str(uuid.uuid4())
         self._begin(run_id, plan, steps, parent)
-        self._launch(run_id, plan, steps, parent, progress or (lambda name, what: None))
         root = parent.start.root_run_id if parent is not None else run_id
-        finished = self.runs.get(root, run_id)
-        assert finished is not None
+        try:
+            self._launch(run_id, plan, steps, parent, progress or (lambda name, what: None))
+        finally:
+            finished = self._ended(root, run_id, time.perf_counter() - started)
         return run_report(finished, plan, self.identity, seconds=time.perf_counter() - started), plan
+
+    def _ended(self, root: str, run_id: str, seconds: float) -> Run:
+        """What is recorded of a run; its end too, where no process that worked on it could know that."""
+        run = self.runs.get(root, run_id)
+        assert run is not None
+        if run.end is None:
+            current = snapshots_of(self.world, self.project, self.identity.name).current()
+            status = "success" if run.status == "success" else "failed"
+            end = RunEnd(status, round(seconds, 3), str(current.id) if current is not None else None)
+            self.runs.finish(root, run_id, end)
+            run = replace(run, end=end)
+        return run
 
     def _begin(self, run_id: str, plan: Plan, steps: Iterable[str], parent: Run | None) -> None:
         executed = set(steps)
@@ -139,6 +155,7 @@ class PipelineRun:
             run_id,
             self.identity.name,
             tuple(key for name in steps for key in asset_keys(self.identity.name, declared[name]).values()),
+            self.workers,
             tags,
             parent.start.run_id if parent is not None else None,
             parent.start.root_run_id if parent is not None else None,
@@ -146,8 +163,12 @@ class PipelineRun:
         with dagster_launch.open_instance(self.project) as instance:
             report_moves(self.identified.pipeline, self.project.environment, self.world, instance)
             self._report_reused(plan, steps, instance)
-            definitions = pipeline_definitions(self.source, self.identified)
-            for event in dagster_launch.execute(launch, definitions, instance, self.project):
+            if self.workers == 1:
+                definitions = pipeline_definitions(self.source, self.identified)
+                job = dagster_launch.job_here(definitions, self.identity.name)
+            else:
+                job = dagster_launch.job_for_workers(self.project, self.identity.name, self.reference, self.overrides)
+            for event in dagster_launch.execute(launch, job, instance, self.project):
                 _tell(event, progress)
 
     def _report_reused(self, plan: Plan, steps: tuple[str, ...], instance: DagsterInstance) -> None:
