@@ -12,6 +12,7 @@ from odibi_assets.cli import (
     cache,
     dev,
     export,
+    graph,
     history,
     init,
     list_command,
@@ -49,6 +50,7 @@ def options(
 
 
 app.command("list")(list_command.list_pipelines)
+app.command("graph")(graph.graph)
 app.command("validate")(validate.validate)
 app.command("plan")(plan.plan)
 app.command("run")(run.run)

@@ -131,6 +131,13 @@ class Run:
         return self.end is None and may_be_alive(self.start.process)
 
     @property
+    def outcomes(self) -> Mapping[str, str]:
+        """What became of every listed step; one that was never reached is ``skipped``."""
+        found = dict.fromkeys([*self.start.steps, *self.start.skipped], "skipped")
+        found |= dict.fromkeys(self.start.hits, "cached")
+        return found | {name: record.outcome for name, record in self.records.items()}
+
+    @property
     def finished(self) -> Mapping[str, ResultReference]:
         """Steps with a result in this run, the reused ones included."""
         found = dict(self.start.hits)
