@@ -81,7 +81,7 @@ def answer(arguments: list[str], started: float) -> int | None:
         return None  # the full way meets it again, and reports it
 
     from odibi_assets.cli.render import plan_text, run_text
-    from odibi_assets.execute.report import plan_report, reuse_report, saved_seconds
+    from odibi_assets.execute.report import plan_report, reuse_report, saved
     from odibi_assets.execute.reuse import copies_are_right, reuse
 
     if quick.command == "plan":
@@ -94,7 +94,7 @@ def answer(arguments: list[str], started: float) -> int | None:
     snapshot = reuse(plan, witness.identity, world, project)
     seconds = time.perf_counter() - started
     report = reuse_report(plan, witness.identity, project.environment, seconds=seconds, snapshot=str(snapshot.id))
-    print(json.dumps(report.to_json()) if quick.as_json else run_text(report, saved_s=saved_seconds(plan)))
+    print(json.dumps(report.to_json()) if quick.as_json else run_text(report, saved(report, plan, world.results)))
     return 0
 
 

@@ -19,7 +19,7 @@ from odibi_assets.cli.opened import (
 from odibi_assets.cli.output import print_json, stdout_reserved
 from odibi_assets.cli.progress import progress
 from odibi_assets.cli.render import run_text
-from odibi_assets.execute.report import Report, saved_seconds
+from odibi_assets.execute.report import Report, saved
 from odibi_assets.keep.run_record import Run
 from odibi_assets.orchestrate.pipeline_run import PipelineRun
 
@@ -72,7 +72,7 @@ def run_and_show(opened: PipelineRun, *, as_json: bool, parent: Run | None = Non
     with progress(opened.identity, quiet=as_json) as tell:
         report, plan = opened.run(tell, parent=parent)
     if not as_json:
-        typer.echo(run_text(report, saved_s=saved_seconds(plan)))
+        typer.echo(run_text(report, saved(report, plan, opened.world.results)))
     return report
 
 

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import Plan
+from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import PipelineIdentity
+from odibi_assets.keep.results import Results
 from odibi_assets.keep.run_record import FINISHED, Run, StepRecord
 
 
@@ -133,9 +135,24 @@ def _step(decision: Decision, outcome: str, seconds: float, attempts: int) -> St
     )
 
 
-def saved_seconds(plan: Plan) -> float:
-    """Time that reuse spared: what the reused results took to compute."""
-    return sum(decision.result.seconds for decision in plan.decisions.values() if decision.result is not None)
+@dataclass(frozen=True)
+class Saved:
+    """What reuse spared: the seconds that the reused results took to compute, and their stored bytes."""
+
+    seconds: float = 0.0
+    size_bytes: int = 0
+
+
+def saved(report: Report, plan: Plan, results: Results) -> Saved:
+    """What the cached steps of a run spared, those included that turned out to be cached as it ran."""
+    found = Saved()
+    for step in report.steps:
+        if step.outcome == "cached" and step.key is not None:
+            result = plan.decisions[step.name].result or next(results.candidates(Digest.parse(step.key)), None)
+            if result is not None:
+                size_bytes = sum(output.size_bytes for output in result.outputs.values())
+                found = Saved(found.seconds + result.seconds, found.size_bytes + size_bytes)
+    return found
 
 
 def by_outcome(report: Report) -> Mapping[str, int]:

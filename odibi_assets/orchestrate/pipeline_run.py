@@ -15,6 +15,7 @@ from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
+from odibi_assets.execute.progress import Progress
 from odibi_assets.execute.report import Report, reuse_report, run_report
 from odibi_assets.execute.reuse import reuse
 from odibi_assets.identify.identification import Identified
@@ -25,9 +26,6 @@ from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
-
-Progress = Callable[[str, str], None]
-"""Called with a step's name and what happens to it: ``running``, or its outcome."""
 
 
 @dataclass
@@ -96,11 +94,15 @@ class PipelineRun:
                 plan, self.identity, self.project.environment, seconds=seconds, snapshot=str(snapshot.id)
             ), plan
         steps = plan.to_run or tuple(plan.hits)
+        progress = progress or Progress()
+        before = {name: self.world.previous(name) for name in steps}
+        earlier_s = {name: result.seconds for name, result in before.items() if result is not None}
+        progress.planned(plan, steps, earlier_s=earlier_s, workers=self.workers)
         run_id = str(uuid.uuid4())
         self._begin(run_id, plan, steps, parent)
         root = parent.start.root_run_id if parent is not None else run_id
         try:
-            self._launch(run_id, plan, steps, parent, progress or (lambda name, what: None))
+            self._launch(run_id, plan, steps, parent, progress)
         finally:
             finished = self._ended(root, run_id, time.perf_counter() - started)
         return run_report(finished, plan, self.identity, seconds=time.perf_counter() - started), plan
@@ -259,7 +261,8 @@ def _tell(event: object, progress: Progress) -> None:
         return
     name = step_key.partition("__")[2]
     if kind in _TOLD:
-        progress(name, _TOLD[kind])
+        progress.step(name, _TOLD[kind])
     elif kind == "ASSET_MATERIALIZATION":
         metadata = event.event_specific_data.materialization.metadata  # type: ignore[attr-defined]
-        progress(name, str(metadata["outcome"].value))
+        rows = metadata.get("dagster/row_count")
+        progress.step(name, str(metadata["outcome"].value), rows=rows.value if rows is not None else None)
