@@ -27,7 +27,8 @@ def graph(
     context: typer.Context,
     pipeline: PipelineArgument,
     format: Annotated[
-        Format | None, typer.Option("--format", help="text, unless the name of the file says otherwise.")
+        Format | None,
+        typer.Option("--format", metavar="text,mermaid,svg", help="text, unless the name of the file says otherwise."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write to a file: .svg, .mmd, or any for text.")

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from odibi_assets.cli.completion import complete_pipeline, complete_selection, complete_step
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
@@ -32,8 +33,13 @@ class State:
         return project
 
 
-PipelineArgument = Annotated[str, typer.Argument(metavar="PIPELINE", help="A name, a YAML file, or file.py:name.")]
-StepArgument = Annotated[str, typer.Argument(metavar="STEP", help="A step of the pipeline.")]
+PipelineArgument = Annotated[
+    str,
+    typer.Argument(metavar="PIPELINE", help="A name, a YAML file, or file.py:name.", autocompletion=complete_pipeline),
+]
+StepArgument = Annotated[
+    str, typer.Argument(metavar="STEP", help="A step of the pipeline.", autocompletion=complete_step)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 SelectOption = Annotated[
     list[str] | None,
@@ -42,6 +48,7 @@ SelectOption = Annotated[
         metavar="STEP",
         help="Only these steps; other inputs are what is current. Also a pattern, layer:NAME, and +STEP or STEP+ with "
         "all that it needs or that needs it (1+STEP: one step away); 'A,B' takes what both select.",
+        autocompletion=complete_selection,
     ),
 ]
 SkipOption = Annotated[
@@ -50,6 +57,7 @@ SkipOption = Annotated[
         "--skip",
         metavar="STEP",
         help="Pass over these steps: what needs one takes its current result, or is skipped where there is none.",
+        autocompletion=complete_selection,
     ),
 ]
 WorkersOption = Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from odibi_assets.cli.completion import complete_pipeline_or_run
 from odibi_assets.cli.opened import JsonOption, SkipOption, State, WorkersOption, open_pipeline
 from odibi_assets.cli.output import stdout_reserved
 from odibi_assets.cli.run import finish, run_and_show
@@ -19,7 +20,12 @@ from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
 def resume(
     context: typer.Context,
     target: Annotated[
-        str | None, typer.Argument(metavar="[PIPELINE|RUN]", help="A pipeline, whose last run it is, or a run.")
+        str | None,
+        typer.Argument(
+            metavar="[PIPELINE|RUN]",
+            help="A pipeline, whose last run it is, or a run.",
+            autocompletion=complete_pipeline_or_run,
+        ),
     ] = None,
     skip: SkipOption = None,
     workers: WorkersOption = 1,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from odibi_assets.cli.completion import complete_step
 from odibi_assets.cli.opened import (
     JsonOption,
     PipelineArgument,
@@ -33,7 +34,10 @@ def run(
     force: Annotated[
         list[str] | None,
         typer.Option(
-            "--force", metavar="[STEP]", help="Run a step in any case; all that is selected if none is named."
+            "--force",
+            metavar="[STEP]",
+            help="Run a step in any case; all that is selected if none is named.",
+            autocompletion=complete_step,
         ),
     ] = None,
     keep_going: Annotated[
