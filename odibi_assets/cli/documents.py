@@ -161,8 +161,8 @@ class WhyDocument(_Document):
     current: CurrentResult | None
 
 
-class ShowDocument(_Document):
-    """The data of a result."""
+class ShownFrame(_Document):
+    """The data of a frame."""
 
     pipeline: str
     step: str
@@ -170,6 +170,16 @@ class ShowDocument(_Document):
     row_count: int
     schema: Annotated[dict[str, str], Field(description="Column → type.")]
     rows: Annotated[Rows, Field(description="The first, as many as `--rows` says.")]
+
+
+class ShownValue(_Document):
+    """What a step came out with that is no frame."""
+
+    pipeline: str
+    step: str
+    version: Version
+    format: str
+    value: Annotated[Any, Field(description="Of JSON and text, the value; null for what a document can't hold.")]
 
 
 class HistoryRun(_Document):
@@ -246,6 +256,20 @@ class CacheVerifyDocument(_Document):
     damage: Annotated[list[str], Field(description="One sentence for each damaged object.")]
 
 
+class InitDocument(_Document):
+    """The files of a new project."""
+
+    project: str
+    files: list[str]
+
+
+class ExportDocument(_Document):
+    """A pipeline as YAML."""
+
+    pipeline: str
+    yaml: str
+
+
 DOCUMENTS: dict[str, Any] = {
     "list": ListDocument,
     "graph": GraphDocument,
@@ -254,9 +278,11 @@ DOCUMENTS: dict[str, Any] = {
     "run": RunDocument,
     "resume": RunDocument,
     "why": WhyDocument,
-    "show": ShowDocument,
+    "show": ShownFrame | ShownValue,
     "history": HistoryDocument,
     "logs": LogsDocument,
+    "init": InitDocument,
+    "export": ExportDocument,
     "sync": SyncDocument,
     "cache ls": CacheLsDocument,
     "cache verify": CacheVerifyDocument,

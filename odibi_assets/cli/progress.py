@@ -15,11 +15,17 @@ _PHASES = frozenset({"running", "reading", "computing", "committing", "committed
 
 
 class Lines(Progress):
-    """A line for each step that ends."""
+    """A line for each step that ends, and for each attempt that is made again."""
+
+    def __init__(self) -> None:
+        self._ended: set[str] = set()
 
     def step(self, name: str, what: str, *, rows: int | None = None) -> None:
-        if what not in _PHASES:
-            print(f"{what:>9}  {name}", flush=True)
+        if what in _PHASES or name in self._ended:  # Each output of a step says how it ended.
+            return
+        if what != "retrying":
+            self._ended.add(name)
+        print(f"{what:>9}  {name}", flush=True)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,12 @@ from ..journeys.shop import make_shop
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
 
 
+PAIR = """
+
+@pair.step(layer="bronze", outputs={"made": {"format": "json"}})
+def made():
+    return {"a": 1}
+"""
 EVERY = dict(commands())
 
 
@@ -69,6 +75,12 @@ def told(tmp_path_factory: pytest.TempPathFactory, zygote: Any) -> dict[str, lis
     tell("show", "shop", "totals", "--rows", "1")
     tell("history", "shop")
     tell("sync")
+    tell("init", "new")
+    project.write("pair.py", "import odibi_assets as oda\n\npair = oda.Pipeline('pair')\n" + PAIR)
+    tell("export", "pair.py:pair")
+    assert project.oda("run", "pair.py:pair").status == 0
+    tell("show", "pair.py:pair", "made")
+    tell("list")
     tell("cache ls")
     tell("cache verify")
     tell("run", "nowhere", as_schema="error")

@@ -79,6 +79,23 @@ def test_a_pipe_gets_plain_lines_without_colours(shop: ProjectFolder) -> None:
     assert "computing" not in answer.stdout
 
 
+def test_a_step_with_several_outputs_is_one_line(project: ProjectFolder) -> None:
+    project.write(
+        "pair.py",
+        """
+        import odibi_assets as oda
+
+        pair = oda.Pipeline("pair")
+
+
+        @pair.step(layer="bronze", outputs={"left": {"format": "json"}, "right": {"format": "json"}})
+        def both():
+            return {"left": 1, "right": 2}
+        """,
+    )
+    assert project.oda("run", "pair.py:pair").stdout.count(" computed  both") == 1
+
+
 def test_a_dumb_terminal_gets_plain_lines(shop: ProjectFolder) -> None:
     shop.write("go", "")
     terminal = run(shop, TERM="dumb")

@@ -14,12 +14,29 @@ from project_folder import ProjectFolder
 
 from odibi_assets.decide.plan import open_world
 from odibi_assets.declare.project import Project
+from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.orchestrate.sync import sync
 
 from ..journeys.shop import STEPS, make_shop
 from .code_location import PIPELINE, CodeLocation
 
-GRAPH = {"orders": (), "big_orders": ("orders",), "totals": ("big_orders",), "count": ("orders",)}
+SEVERAL = """\
+  - name: parts
+    layer: gold
+    inputs: [orders]
+    after: [count]
+    python: parts:parts
+    outputs: {left: {format: json}, right: {format: json}}
+  - {name: joined, layer: gold, inputs: {one: parts.left}, after: [parts], python: "parts:joined"}
+"""
+PARTS = """
+    def parts(orders):
+        return {"left": {"n": len(orders)}, "right": {"n": 0}}
+
+
+    def joined(one: dict) -> str:
+        return str(one)
+    """
 
 
 @pytest.fixture
@@ -65,25 +82,25 @@ def test_a_lost_home_learns_of_every_current_result_once(shop: ProjectFolder) ->
 
 
 def test_after_a_sync_every_asset_of_a_lost_home_is_fresh(location: CodeLocation, tmp_path: Path) -> None:
-    location.write(
-        "pipe.yaml",
-        (location.root / "pipe.yaml").read_text().replace("name: count\n", "name: count\n    after: [totals]\n", 1),
-    )
+    text = (location.root / "pipe.yaml").read_text().replace("name: count\n", "name: count\n    after: [totals]\n", 1)
+    location.write("pipe.yaml", text + SEVERAL)
+    location.write("parts.py", PARTS)
     definitions = location.load()
     assert location.launch(definitions).success
-    graph = {**GRAPH, "count": ("orders", "totals")}
+    pipeline = PipelineSource(Project.at(location.root), location.root / "pipe.yaml").definition().checked()
     other = tmp_path / "other"
     other.mkdir()
     with dg.DagsterInstance.local_temp(str(other)) as instance:
         world = open_world(Project.at(location.root), PIPELINE, None)
         assert world.current is not None
-        synced = sync(PIPELINE, graph, world.current.steps, world.results, instance, reason="a test")
-        assert synced.reported == tuple(graph)
-        assert sync(PIPELINE, graph, world.current.steps, world.results, instance, reason="a test").reported == ()
+        synced = sync(pipeline, world.current.steps, world.results, instance, reason="a test")
+        assert synced.reported == ("orders", "big_orders", "totals", "count", "parts", "joined")
+        assert sync(pipeline, world.current.steps, world.results, instance, reason="a test").reported == ()
         asset_graph = location.load().resolve_asset_graph()
         resolver = CachingStaleStatusResolver(instance, asset_graph, loading_context=LoadingContextForTest(instance))
-        for name in graph:
-            assert resolver.get_status(dg.AssetKey([PIPELINE, name])) is StaleStatus.FRESH, name
+        keys = asset_graph.get_all_asset_keys()
+        assert dg.AssetKey([PIPELINE, "parts", "left"]) in keys
+        assert {key: resolver.get_status(key) for key in keys} == dict.fromkeys(keys, StaleStatus.FRESH)
 
 
 def test_what_was_never_run_is_not_reported(shop: ProjectFolder) -> None:
