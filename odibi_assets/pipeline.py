@@ -181,17 +181,23 @@ class Pipeline:
         self,
         *,
         select: Sequence[str] | None = None,
+        skip: Sequence[str] = (),
         force: Sequence[str] = (),
         params: Mapping[str, Any] | None = None,
         step_params: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> RunResult:
         """Run in this process what is needed.
 
+        Args:
+            select: Steps, patterns, ``layer:NAME``, ``+step`` or ``step+``, as after ``oda run --select``.
+            skip: Steps to pass over; what needs one takes its current result.
+            force: Steps that run in any case; ``*`` for all that is selected.
+
         Raises:
             DefinitionError: With all mistakes.
         """
         overrides = Overrides(dict(params or {}), {step: dict(values) for step, values in (step_params or {}).items()})
-        opened = self._open(overrides, tuple(select) if select else None, tuple(force))
+        opened = self._open(overrides, tuple(select) if select else None, tuple(force), tuple(skip))
         report, _ = opened.run()
         return RunResult(report, opened)
 
@@ -228,10 +234,14 @@ class Pipeline:
         return PipelineSource(project, self._file, self)
 
     def _open(
-        self, overrides: Overrides, selected: tuple[str, ...] | None = None, forced: tuple[str, ...] = ()
+        self,
+        overrides: Overrides,
+        selected: tuple[str, ...] | None = None,
+        forced: tuple[str, ...] = (),
+        skip: tuple[str, ...] = (),
     ) -> PipelineRun:
         source = self._source()
-        return PipelineRun(source.project, source, source.identified(overrides), overrides, selected, forced)
+        return PipelineRun(source.project, source, source.identified(overrides), overrides, selected, forced, skip)
 
 
 def _positional(function: Callable[..., Any]) -> list[str]:

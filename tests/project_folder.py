@@ -84,6 +84,11 @@ class ProjectFolder:
         env = {**kept, "DAGSTER_HOME": str(self.root / "dagster_home"), **self.env}
         return self.zygote.oda(["-C", str(self.root), *arguments], self.root, env, full=full)
 
+    def complete(self) -> Answer:
+        """Run the bare command, as a shell does that asks for completions; what it asks is in ``env``."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("ODA_", "PYTHON"))}
+        return self.zygote.oda([], self.root, {**env, **self.env})
+
     def run(self, *arguments: str, pipeline: str = "pipe.yaml", status: int = 0) -> dict[str, Any]:
         """Run the pipeline; returns the JSON document."""
         answer = self.oda("run", pipeline, *arguments, "--json")

@@ -12,6 +12,7 @@ from odibi_assets.cli import (
     cache,
     dev,
     export,
+    graph,
     history,
     init,
     list_command,
@@ -20,6 +21,7 @@ from odibi_assets.cli import (
     resume,
     run,
     show,
+    sync,
     validate,
     why,
 )
@@ -48,6 +50,7 @@ def options(
 
 
 app.command("list")(list_command.list_pipelines)
+app.command("graph")(graph.graph)
 app.command("validate")(validate.validate)
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
@@ -58,6 +61,7 @@ app.command("history")(history.history)
 app.command("logs")(logs.logs)
 app.command("init")(init.init)
 app.command("export")(export.export)
+app.command("sync")(sync.sync)
 app.command("dev")(dev.dev)
 app.add_typer(cache.app, name="cache")
 

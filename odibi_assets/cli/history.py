@@ -55,10 +55,6 @@ def history(context: typer.Context, pipeline: PipelineArgument, json: JsonOption
 
 
 def _row(run: Run, runs: list[Run]) -> dict[str, Any]:
-    outcomes = {
-        name: (run.records[name].outcome if name in run.records else "cached" if name in run.start.hits else "skipped")
-        for name in run.start.steps
-    }
     why_not = why_not_resumable(run, runs)
     return {
         "run_id": run.start.run_id,
@@ -66,7 +62,7 @@ def _row(run: Run, runs: list[Run]) -> dict[str, Any]:
         "status": "running" if run.is_running else run.status or "interrupted",
         "started_at": run.start.started_at,
         "seconds": run.end.seconds if run.end is not None else None,
-        "steps": outcomes,
+        "steps": dict(run.outcomes),
         "progress": f"{len(run.finished)}/{len(run.start.steps)}",
         "can_resume": why_not is None,
         "why_not": why_not,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from odibi_assets.cli.completion import complete_run
 from odibi_assets.cli.opened import JsonOption
 from odibi_assets.cli.output import print_json
 from odibi_assets.declare.mistake import expected_one_of
@@ -17,7 +18,10 @@ from odibi_assets.errors import UsageError
 
 def logs(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of one.")],
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="A run's id, or the beginning of one.", autocompletion=complete_run),
+    ],
     step: Annotated[str | None, typer.Argument(metavar="[STEP]", help="Only this step's messages.")] = None,
     json: JsonOption = False,
 ) -> None:

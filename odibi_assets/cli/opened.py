@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from odibi_assets.cli.completion import complete_pipeline, complete_selection, complete_step
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
@@ -34,9 +35,36 @@ class State:
         return project
 
 
-PipelineArgument = Annotated[str, typer.Argument(metavar="PIPELINE", help="A name, a YAML file, or file.py:name.")]
-StepArgument = Annotated[str, typer.Argument(metavar="STEP", help="A step of the pipeline.")]
+PipelineArgument = Annotated[
+    str,
+    typer.Argument(metavar="PIPELINE", help="A name, a YAML file, or file.py:name.", autocompletion=complete_pipeline),
+]
+StepArgument = Annotated[
+    str, typer.Argument(metavar="STEP", help="A step of the pipeline.", autocompletion=complete_step)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+SelectOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        metavar="STEP",
+        help="Only these steps; other inputs are what is current. Also a pattern, layer:NAME, and +STEP or STEP+ with "
+        "all that it needs or that needs it (1+STEP: one step away); 'A,B' takes what both select.",
+        autocompletion=complete_selection,
+    ),
+]
+SkipOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--skip",
+        metavar="STEP",
+        help="Pass over these steps: what needs one takes its current result, or is skipped where there is none.",
+        autocompletion=complete_selection,
+    ),
+]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", metavar="N", min=1, help="Steps that run at once, each in a process of its own.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="[STEP.]PARAM=VALUE", help="Change a param for this run; VALUE is read as YAML."),
@@ -49,8 +77,10 @@ def open_pipeline(
     *,
     overrides: Overrides | None = None,
     selected: Sequence[str] | None = None,
+    skip: Sequence[str] | None = None,
     forced: Sequence[str] = (),
     record: bool = False,
+    workers: int = 1,
 ) -> PipelineRun:
     """Import, check and open a pipeline.
 
@@ -61,9 +91,18 @@ def open_pipeline(
     project = context.obj.project
     changed = overrides or Overrides()
     source, identified = find_and_identify(project, reference, changed)
-    chosen = tuple(selected) if selected else None
-    every = tuple(chosen or [step.name for step in identified.identity.steps])
-    return PipelineRun(project, source, identified, changed, chosen, every if "*" in forced else tuple(forced), record)
+    return PipelineRun(
+        project,
+        source,
+        identified,
+        changed,
+        selected=tuple(selected) if selected else None,
+        skip=tuple(skip or ()),
+        forced=tuple(forced),
+        record=record,
+        workers=workers,
+        reference=reference,
+    )
 
 
 def parse_overrides(settings: Sequence[str] | None, *, keep_going: bool | None = None) -> Overrides:

@@ -1,70 +1,61 @@
-"""Live progress: a tree of steps by layer on a terminal, one line per event elsewhere."""
+"""Progress of a run: a live tree on a terminal, one line for each step that ends elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-import time
 from collections.abc import Iterator
 
+from odibi_assets.execute.observer import observed_by
+from odibi_assets.execute.progress import Progress
 from odibi_assets.identify.identity import PipelineIdentity
-from odibi_assets.orchestrate.pipeline_run import Progress
 
-_STYLES = {
-    "running": "yellow",
-    "computed": "green",
-    "cached": "cyan",
-    "failed": "red",
-    "retrying": "yellow",
-    "skipped": "dim",
-}
+_PHASES = frozenset({"running", "reading", "computing", "committing", "committed"})
+
+
+class Lines(Progress):
+    """A line for each step that ends, and for each attempt that is made again."""
+
+    def __init__(self) -> None:
+        self._ended: set[str] = set()
+
+    def step(self, name: str, what: str, *, rows: int | None = None) -> None:
+        if what in _PHASES or name in self._ended:  # Each output of a step says how it ended.
+            return
+        if what != "retrying":
+            self._ended.add(name)
+        print(f"{what:>9}  {name}", flush=True)
 
 
 @contextlib.contextmanager
 def progress(pipeline: PipelineIdentity, *, quiet: bool) -> Iterator[Progress]:
     """Show what happens to each step while a run goes on."""
     if quiet:
-        yield lambda name, what: None
-    elif sys.stdout.isatty():
+        yield Progress()
+    elif sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         with _live(pipeline) as live:
             yield live
     else:
-        yield _line
-
-
-def _line(name: str, what: str) -> None:
-    if what != "running":
-        print(f"{what:>9}  {name}", flush=True)
+        yield Lines()
 
 
 @contextlib.contextmanager
 def _live(pipeline: PipelineIdentity) -> Iterator[Progress]:
-    from rich.console import Console
     from rich.live import Live
-    from rich.tree import Tree
 
-    states: dict[str, str] = {}
-    started: dict[str, float] = {}
+    from odibi_assets.cli.live import LiveRun
+    from odibi_assets.cli.screen import screen
 
-    def tree() -> Tree:
-        root = Tree(
-            f"[bold]{pipeline.name}[/]  {sum(state in ('computed', 'cached') for state in states.values())} done"
+    view = LiveRun(pipeline)
+    with screen() as console:
+        live = Live(
+            view,
+            console=console,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
-        for layer in pipeline.layers:
-            branch = root.add(f"[bold]{layer}[/]")
-            for step in pipeline.steps:
-                if step.layer == layer:
-                    state = states.get(step.name, "")
-                    seconds = f"  {time.monotonic() - started[step.name]:.1f} s" if state == "running" else ""
-                    style = _STYLES.get(state, "dim")
-                    branch.add(f"{step.name}  [{style}]{state or 'waits'}[/]{seconds}")
-        return root
-
-    with Live(get_renderable=tree, console=Console(stderr=True), refresh_per_second=8, transient=True):
-
-        def tell(name: str, what: str) -> None:
-            states[name] = what
-            if what == "running":
-                started[name] = time.monotonic()
-
-        yield tell
+        with live, observed_by(view.step):
+            yield view

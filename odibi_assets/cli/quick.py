@@ -18,20 +18,24 @@ class QuickCommand:
 
     command: str
     pipeline: str
-    folder: str
-    as_json: bool
+    folder: str = "."
+    as_json: bool = False
+    select: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
 
 
 def parse(arguments: list[str]) -> QuickCommand | None:
-    """Read ``[-C DIR] run|plan PIPELINE [--json]``; anything else is for the full command line.
+    """Read ``[-C DIR] run|plan PIPELINE [--select STEP] [--skip STEP] [--json]``; anything else is for the full
+    command line.
 
-    >>> parse(["-C", "shop", "run", "orders.yaml", "--json"])
-    QuickCommand(command='run', pipeline='orders.yaml', folder='shop', as_json=True)
+    >>> parse(["-C", "shop", "run", "orders.yaml", "--skip", "totals"])
+    QuickCommand(command='run', pipeline='orders.yaml', folder='shop', as_json=False, select=(), skip=('totals',))
     >>> parse(["run", "orders.yaml", "--force"]) is None
     True
     """
     folder, as_json = ".", False
     words: list[str] = []
+    steps: dict[str, list[str]] = {"--select": [], "--skip": []}
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
@@ -39,13 +43,15 @@ def parse(arguments: list[str]) -> QuickCommand | None:
             folder = rest.pop(0)
         elif word == "--json":
             as_json = True
+        elif word in steps and rest and not rest[0].startswith("-"):
+            steps[word].append(rest.pop(0))
         elif word.startswith("-"):
             return None
         else:
             words.append(word)
     if len(words) != 2 or words[0] not in ("run", "plan"):
         return None
-    return QuickCommand(words[0], words[1], folder, as_json)
+    return QuickCommand(words[0], words[1], folder, as_json, tuple(steps["--select"]), tuple(steps["--skip"]))
 
 
 def answer(arguments: list[str], started: float) -> int | None:
@@ -54,6 +60,7 @@ def answer(arguments: list[str], started: float) -> int | None:
     if quick is None:
         return None
     from odibi_assets.decide.plan import open_world
+    from odibi_assets.decide.selection import select
     from odibi_assets.declare.overrides import Overrides
     from odibi_assets.declare.project import Project
     from odibi_assets.errors import OdibiAssetsError, ResultGone
@@ -67,12 +74,16 @@ def answer(arguments: list[str], started: float) -> int | None:
             return None
         bind_store_client(project)
         world = open_world(project, witness.identity.name, witness.identity.store)
-        plan = world.plan(witness.identity)
+        plan = world.plan(
+            witness.identity,
+            selected=select(witness.identity, quick.select) if quick.select else None,
+            skip=select(witness.identity, quick.skip),
+        )
     except OdibiAssetsError:
         return None  # the full way meets it again, and reports it
 
     from odibi_assets.cli.render import plan_text, run_text
-    from odibi_assets.execute.report import plan_report, reuse_report, saved_seconds
+    from odibi_assets.execute.report import plan_report, reuse_report, saved
     from odibi_assets.execute.reuse import copies_are_right, reuse
 
     if quick.command == "plan":
@@ -88,7 +99,7 @@ def answer(arguments: list[str], started: float) -> int | None:
         return None
     seconds = time.perf_counter() - started
     report = reuse_report(plan, witness.identity, project.environment, seconds=seconds, snapshot=str(snapshot.id))
-    print(json.dumps(report.to_json()) if quick.as_json else run_text(report, saved_s=saved_seconds(plan)))
+    print(json.dumps(report.to_json()) if quick.as_json else run_text(report, saved(report, plan, world.results)))
     return 0
 
 

@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
-from odibi_assets.execute.report import Report, by_outcome
+from odibi_assets.execute.report import Report, Saved, by_outcome
+from odibi_assets.keep.results import readable_size
 
 _COLOURS = {
     "computed": "32",
@@ -57,8 +58,8 @@ def plan_text(report: Report) -> str:
     return f"{steps}\n\n{report.pipeline}: {counts}. Nothing was run."
 
 
-def run_text(report: Report, *, saved_s: float = 0.0) -> str:
-    """A run: steps, outcomes, rows and seconds, and where to look next."""
+def run_text(report: Report, saved: Saved) -> str:
+    """A run: steps, outcomes, rows and seconds, what took longest, what was spared, and where to look next."""
     rows = [
         (
             step.name,
@@ -85,10 +86,14 @@ def run_text(report: Report, *, saved_s: float = 0.0) -> str:
             )
     counts = ", ".join(f"{count} {outcome}" for outcome, count in by_outcome(report).items())
     lines.append(f"{report.pipeline}: {report.status} in {report.seconds:.2f} s ({counts}).")
-    if report.run_id is None:
-        lines.append(f"Nothing to do: every result was reused, which spared {saved_s:.1f} s of work.")
-    elif report.count("cached") and saved_s:
-        lines.append(f"Reuse spared {saved_s:.1f} s of work.")
+    slowest = sorted((step for step in report.steps if step.outcome == "computed"), key=lambda step: -step.seconds)
+    if len(slowest) > 1:
+        lines.append(f"Slowest: {', '.join(f'{step.name} {step.seconds:.2f} s' for step in slowest[:3])}.")
+    spared = f"{saved.seconds:.1f} s of work and {readable_size(saved.size_bytes)} of results"
+    if report.run_id is None and report.count("cached"):
+        lines.append(f"Nothing to do: every result was reused, which spared {spared}.")
+    elif report.count("cached"):
+        lines.append(f"Reuse spared {spared}.")
     lines.append(_next(report))
     return "\n".join(lines)
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from odibi_assets.cli.opened import JsonOption, State, open_pipeline
+from odibi_assets.cli.completion import complete_pipeline_or_run
+from odibi_assets.cli.opened import JsonOption, SkipOption, State, WorkersOption, open_pipeline
 from odibi_assets.cli.output import stdout_reserved
 from odibi_assets.cli.run import finish, run_and_show
 from odibi_assets.errors import UsageError
@@ -20,29 +21,37 @@ from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
 def resume(
     context: typer.Context,
     target: Annotated[
-        str | None, typer.Argument(metavar="[PIPELINE|RUN]", help="A pipeline, whose last run it is, or a run.")
+        str | None,
+        typer.Argument(
+            metavar="[PIPELINE|RUN]",
+            help="A pipeline, whose last run it is, or a run.",
+            autocompletion=complete_pipeline_or_run,
+        ),
     ] = None,
+    skip: SkipOption = None,
+    workers: WorkersOption = 1,
     json: JsonOption = False,
 ) -> None:
     """Run what the last run did not finish, as its re-execution.
 
-    Example: oda resume flights
+    Example: oda resume flights --skip weather_impact
     """
     with stdout_reserved(json):
-        opened, parent = _open(context, target)
+        opened, parent = _open(context, target, skip or [], workers)
         if not json:
             typer.echo(f"Resuming run {parent.start.run_id} of {parent.start.pipeline}.")
         report = run_and_show(opened, as_json=json, parent=parent)
     finish(report, as_json=json)
 
 
-def _open(context: typer.Context, target: str | None) -> tuple[PipelineRun, Run]:
+def _open(context: typer.Context, target: str | None, skip: list[str], workers: int) -> tuple[PipelineRun, Run]:
     """The pipeline, opened with the settings of the run that is resumed, and that run."""
     named = _run_named(context.obj, target) if target else None
     reference = _reference(context.obj, named.start.pipeline if named else target)
     return to_resume(
-        lambda overrides: open_pipeline(context, reference, overrides=overrides),
+        lambda overrides: open_pipeline(context, reference, overrides=overrides, workers=workers),
         named.start.run_id if named else None,
+        skip=skip,
     )
 
 

@@ -6,11 +6,21 @@ from typing import Annotated
 
 import typer
 
-from odibi_assets.cli.opened import JsonOption, PipelineArgument, SetOption, open_pipeline, parse_overrides
+from odibi_assets.cli.completion import complete_step
+from odibi_assets.cli.opened import (
+    JsonOption,
+    PipelineArgument,
+    SelectOption,
+    SetOption,
+    SkipOption,
+    WorkersOption,
+    open_pipeline,
+    parse_overrides,
+)
 from odibi_assets.cli.output import print_json, stdout_reserved
 from odibi_assets.cli.progress import progress
 from odibi_assets.cli.render import run_text
-from odibi_assets.execute.report import Report, saved_seconds
+from odibi_assets.execute.report import Report, saved
 from odibi_assets.keep.run_record import Run
 from odibi_assets.orchestrate.pipeline_run import PipelineRun
 
@@ -18,15 +28,16 @@ from odibi_assets.orchestrate.pipeline_run import PipelineRun
 def run(
     context: typer.Context,
     pipeline: PipelineArgument,
-    select: Annotated[
-        list[str] | None,
-        typer.Option("--select", metavar="STEP", help="Only these steps; other inputs are what is current."),
-    ] = None,
+    select: SelectOption = None,
+    skip: SkipOption = None,
     set: SetOption = None,
     force: Annotated[
         list[str] | None,
         typer.Option(
-            "--force", metavar="[STEP]", help="Run a step in any case; all that is selected if none is named."
+            "--force",
+            metavar="[STEP]",
+            help="Run a step in any case; all that is selected if none is named.",
+            autocompletion=complete_step,
         ),
     ] = None,
     keep_going: Annotated[
@@ -35,6 +46,7 @@ def run(
             "--keep-going/--fail-fast", help="After a failure: run what is independent of it, or nothing new."
         ),
     ] = None,
+    workers: WorkersOption = 1,
     record: Annotated[
         bool, typer.Option("--record", help="Make a Dagster run even if there is nothing to do.")
     ] = False,
@@ -50,8 +62,10 @@ def run(
             pipeline,
             overrides=parse_overrides(set, keep_going=keep_going),
             selected=select,
+            skip=skip,
             forced=force or (),
             record=record,
+            workers=workers,
         )
         report = run_and_show(opened, as_json=json)
     finish(report, as_json=json)
@@ -62,7 +76,7 @@ def run_and_show(opened: PipelineRun, *, as_json: bool, parent: Run | None = Non
     with progress(opened.identity, quiet=as_json) as tell:
         report, plan = opened.run(tell, parent=parent)
     if not as_json:
-        typer.echo(run_text(report, saved_s=saved_seconds(plan)))
+        typer.echo(run_text(report, saved(report, plan, opened.world.results)))
     return report
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from odibi_assets.cli.completion import complete_step
 from odibi_assets.cli.opened import JsonOption, PipelineArgument
 from odibi_assets.cli.output import print_json
 from odibi_assets.cli.render import table as text_table
@@ -27,7 +28,10 @@ from odibi_assets.keep.snapshot import Snapshots
 def show(
     context: typer.Context,
     pipeline: PipelineArgument,
-    step: Annotated[str, typer.Argument(metavar="STEP[.OUTPUT]", help="A step of the pipeline.")],
+    step: Annotated[
+        str,
+        typer.Argument(metavar="STEP[.OUTPUT]", help="A step of the pipeline.", autocompletion=complete_step),
+    ],
     rows: Annotated[int, typer.Option(min=0, help="Rows to print.")] = 10,
     version: Annotated[str | None, typer.Option(metavar="V", help="The beginning of an earlier version.")] = None,
     output: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from odibi_assets.cli.completion import complete_pipeline
 from odibi_assets.cli.opened import JsonOption
 from odibi_assets.cli.output import print_json
 from odibi_assets.declare.mistake import DefinitionError, Mistake
@@ -15,7 +16,8 @@ from odibi_assets.identify.pipeline_source import find_pipeline, pipelines
 def validate(
     context: typer.Context,
     pipeline: Annotated[
-        str | None, typer.Argument(metavar="[PIPELINE]", help="All of the project unless given.")
+        str | None,
+        typer.Argument(metavar="[PIPELINE]", help="All of the project unless given.", autocompletion=complete_pipeline),
     ] = None,
     json: JsonOption = False,
 ) -> None:

@@ -28,7 +28,7 @@ from odibi_assets.identify.identity import StepIdentity
 from odibi_assets.identify.key import Key
 from odibi_assets.keep.result import Result
 
-Action = Literal["hit", "miss", "unknown", "absent"]
+Action = Literal["hit", "miss", "unknown", "absent", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,11 @@ def decide(step: StepIdentity, known: Known) -> Decision:
         if rejection is None:
             return Decision(step, "hit", (Reason("same", "nothing changed"),), known.key, candidate.result)
     return _miss(step, known, *(rejections[0] or ()))
+
+
+def skipped(step: StepIdentity, text: str) -> Decision:
+    """The decision on a step that is passed over, whatever is known of it."""
+    return Decision(step, "skipped", (Reason("skipped", text),))
 
 
 def _miss(step: StepIdentity, known: Known, *reasons: Reason) -> Decision:

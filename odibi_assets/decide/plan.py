@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from odibi_assets.decide.decision import Candidate, Decision, Known, decide
+from odibi_assets.decide.decision import Candidate, Decision, Known, decide, skipped
 from odibi_assets.declare.project import Project
 from odibi_assets.declare.template import fill_env
 from odibi_assets.errors import UsageError
@@ -30,11 +30,7 @@ def utc_now() -> datetime.datetime:
 
 @dataclass(frozen=True)
 class Plan:
-    """Decisions in the order of the steps.
-
-    Attributes:
-        selected: Names of the steps that may run.
-    """
+    """Decisions on the selected steps, in the order of the pipeline."""
 
     decisions: Mapping[str, Decision]
 
@@ -75,6 +71,7 @@ class World:
         pipeline: PipelineIdentity,
         *,
         selected: Iterable[str] | None = None,
+        skip: Iterable[str] = (),
         forced: Iterable[str] = (),
         finished: Mapping[str, ResultReference] | None = None,
     ) -> Plan:
@@ -82,6 +79,7 @@ class World:
 
         Args:
             selected: Steps that may run (all unless given); other inputs are what is current.
+            skip: Steps to pass over: what needs one takes its current result, or is skipped where there is none.
             forced: Steps that run in any case.
             finished: Results of the runs that this one re-executes.
 
@@ -89,14 +87,27 @@ class World:
             UsageError: A step that is not selected has no current result and is needed.
         """
         chosen = set(pipeline.by_name) if selected is None else set(selected)
-        forced = set(forced)
+        passed, forced = set(skip), set(forced)
+        without: set[str] = set()
         decisions: dict[str, Decision] = {}
         references: dict[str, ResultReference | None] = {}
         for step in pipeline.steps:
+            if step.name in passed:
+                references[step.name] = self._current(step.name)
+                if references[step.name] is None:
+                    without.add(step.name)
+                if step.name in chosen:
+                    decisions[step.name] = skipped(step, "skipped, as --skip asks")
+                continue
             if step.name not in chosen:
                 continue
+            lacking = [name for name in step.upstream if name in without]
+            if lacking:
+                without.add(step.name)
+                decisions[step.name] = skipped(step, f"needs {', '.join(lacking)}, skipped without a current result")
+                continue
             for upstream in step.upstream:
-                if upstream not in chosen:
+                if upstream not in chosen and upstream not in passed:
                     references[upstream] = self._current_reference(upstream, step, pipeline)
             decision = self.decide(
                 step, references, forced=step.name in forced, finished=(finished or {}).get(step.name)
@@ -206,8 +217,11 @@ class World:
         result = self.results.get(reference)
         return result if result is not None and self.results.is_whole(result) else None
 
+    def _current(self, name: str) -> ResultReference | None:
+        return self.current.steps.get(name) if self.current is not None else None
+
     def _current_reference(self, name: str, needed_by: StepIdentity, pipeline: PipelineIdentity) -> ResultReference:
-        reference = self.current.steps.get(name) if self.current is not None else None
+        reference = self._current(name)
         if reference is None:
             raise UsageError(
                 f"Step {needed_by.name!r} needs {name!r}, which is not selected and has no current result. "

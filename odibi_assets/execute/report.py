@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass
 
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import Plan
+from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import PipelineIdentity
-from odibi_assets.keep.run_record import Run, StepRecord
+from odibi_assets.keep.results import Results
+from odibi_assets.keep.run_record import FINISHED, Run, StepRecord
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step. ``outcome`` is ``hit``, ``miss``, ``unknown`` or ``absent`` in a plan."""
+    """One step. ``outcome`` is ``hit``, ``miss``, ``unknown``, ``absent`` or ``skipped`` in a plan."""
 
     name: str
     layer: str
@@ -60,23 +62,28 @@ def reuse_report(
     plan: Plan, pipeline: PipelineIdentity, environment: str, *, seconds: float, snapshot: str | None
 ) -> Report:
     """A run in which there was nothing to do."""
-    steps = tuple(_step(decision, "cached", 0.0, 0) for decision in plan.decisions.values())
+    steps = tuple(
+        _step(decision, "skipped" if decision.action == "skipped" else "cached", 0.0, 0)
+        for decision in plan.decisions.values()
+    )
     return Report(pipeline.name, environment, steps, "success", seconds=round(seconds, 3), snapshot=snapshot)
 
 
 def run_report(run: Run, plan: Plan, pipeline: PipelineIdentity, *, seconds: float) -> Report:
     """A run in which something was computed, or should have been."""
     steps: list[StepReport] = []
-    for name in run.start.steps:
-        decision = plan.decisions[name]
+    for name, decision in plan.decisions.items():
         record = run.records.get(name)
-        if record is not None:
+        if decision.action == "skipped":
+            steps.append(_step(decision, "skipped", 0.0, 0))
+        elif record is not None:
             steps.append(_recorded(record, decision))
         elif name in run.start.hits:
             steps.append(_step(decision, "cached", 0.0, 0))
         else:
             steps.append(StepReport(name, decision.step.layer, "skipped", _why_skipped(decision, steps)))
-    status = "success" if all(step.outcome in ("computed", "cached") for step in steps) else "failed"
+    planned = [step for step in steps if step.name in run.start.steps]
+    status = "success" if all(step.outcome in FINISHED for step in planned) else "failed"
     snapshot = run.end.snapshot if run.end is not None else None
     return Report(
         pipeline.name,
@@ -128,9 +135,24 @@ def _step(decision: Decision, outcome: str, seconds: float, attempts: int) -> St
     )
 
 
-def saved_seconds(plan: Plan) -> float:
-    """Time that reuse spared: what the reused results took to compute."""
-    return sum(decision.result.seconds for decision in plan.decisions.values() if decision.result is not None)
+@dataclass(frozen=True)
+class Saved:
+    """What reuse spared: the seconds that the reused results took to compute, and their stored bytes."""
+
+    seconds: float = 0.0
+    size_bytes: int = 0
+
+
+def saved(report: Report, plan: Plan, results: Results) -> Saved:
+    """What the cached steps of a run spared, those included that turned out to be cached as it ran."""
+    found = Saved()
+    for step in report.steps:
+        if step.outcome == "cached" and step.key is not None:
+            result = plan.decisions[step.name].result or next(results.candidates(Digest.parse(step.key)), None)
+            if result is not None:
+                size_bytes = sum(output.size_bytes for output in result.outputs.values())
+                found = Saved(found.seconds + result.seconds, found.size_bytes + size_bytes)
+    return found
 
 
 def by_outcome(report: Report) -> Mapping[str, int]:

@@ -55,11 +55,15 @@ def copies_are_right(plan: Plan, world: World) -> bool:
     )
 
 
-def queued_moves(world: World, project: Project, pipeline: PipelineIdentity) -> dict[str, dict[str, str]]:
-    """Moves that Dagster has not been told of: journal entry → step → version, oldest first."""
+def queued_moves(world: World, environment: str, pipeline: str) -> dict[str, frozenset[str]]:
+    """Moves that Dagster has not been told of: journal entry → steps, oldest first.
+
+    An entry that can't be read stands for every step that is current.
+    """
     found = {}
-    for name in world.results.store.list(f"journal/moves/{project.environment}/{pipeline.name}"):
-        data = world.results.store.get(name)
-        if data is not None:
-            found[name] = dict(canonical_json.load(data, name)["moved"])
+    for name in world.results.store.list(f"journal/moves/{environment}/{pipeline}"):
+        try:
+            found[name] = frozenset(canonical_json.load(world.results.store.get(name) or b"", name)["moved"])
+        except canonical_json.UNREADABLE:
+            found[name] = frozenset(world.current.steps if world.current is not None else ())
     return found

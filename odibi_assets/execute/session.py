@@ -17,6 +17,7 @@ from odibi_assets.decide.plan import World
 from odibi_assets.declare.input import Input
 from odibi_assets.engines.pandas_engine import PandasEngine
 from odibi_assets.errors import DamagedObject, OdibiAssetsError, ResultGone, StepError, StoreError
+from odibi_assets.execute import observer
 from odibi_assets.execute.commit import Committer, Computed, commit
 from odibi_assets.execute.computation import Computation, FilesChanged
 from odibi_assets.execute.copies import Copies
@@ -124,6 +125,7 @@ class Session:
         return Settled(decision, attempt, time.perf_counter() - started, self._compute(decision, references, attempt))
 
     def _compute(self, decision: Decision, references: Mapping[str, ResultReference], attempt: int) -> Computed:
+        observer.tell(decision.step.name, "reading")
         bindings = decision.step.bindings.items()
         inputs = {parameter: self._value(taken, references[taken.step]) for parameter, taken in bindings}
         computation = Computation(
@@ -136,6 +138,7 @@ class Session:
             self._mutated,
             self.folder,
         )
+        observer.tell(decision.step.name, "reading" if decision.step.kind == "read" else "computing")
         try:
             return computation.run(decision, inputs, attempt=attempt)
         except FilesChanged:
@@ -314,7 +317,8 @@ class Session:
         assert settled.computed is not None
         computed = replace(settled.computed, replaces=settled.computed.replaces or is_handed_on)
         found: list[Result] = []
-        self._tried("commit", settled.step, lambda: found.append(commit(computed, self.world.results)))
+        with observer.committing(settled.step):
+            self._tried("commit", settled.step, lambda: found.append(commit(computed, self.world.results)))
         return found[0] if found else None
 
     def _tried(self, what: str, name: str, work: Callable[[], object], *, tries: int = 3) -> None:

@@ -28,6 +28,8 @@ class RunStart:
     Attributes:
         steps: The steps of the plan, in order → their layer.
         hits: Steps of the plan that were reused before the run began, and are not in Dagster's run.
+        skipped: Steps that the plan passes over → why; not among ``steps``.
+        skip: Those of them that were asked for; a re-execution passes over them too.
         overrides: What ``--set`` changed.
         process: Host, process id and its start, of the process that began it.
     """
@@ -41,6 +43,8 @@ class RunStart:
     started_at: str
     steps: Mapping[str, str]
     hits: Mapping[str, ResultReference] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    skip: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
     process: str = ""
 
@@ -48,11 +52,13 @@ class RunStart:
         data = asdict(self)
         data["steps"] = [list(step) for step in self.steps.items()]
         data["hits"] = {name: reference.to_json() for name, reference in self.hits.items()}
+        data["skip"] = list(self.skip)
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunStart:
-        fields = {name: data[name] for name in cls.__dataclass_fields__}
+        fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        fields["skip"] = tuple(data.get("skip", ()))
         fields["steps"] = dict(data["steps"])
         fields["hits"] = {name: ResultReference.from_json(reference) for name, reference in data["hits"].items()}
         return cls(**fields)
@@ -123,6 +129,13 @@ class Run:
     def is_running(self) -> bool:
         """Has it not ended, and is the process that began it still there?"""
         return self.end is None and may_be_alive(self.start.process)
+
+    @property
+    def outcomes(self) -> Mapping[str, str]:
+        """What became of every listed step; one that was never reached is ``skipped``."""
+        found = dict.fromkeys([*self.start.steps, *self.start.skipped], "skipped")
+        found |= dict.fromkeys(self.start.hits, "cached")
+        return found | {name: record.outcome for name, record in self.records.items()}
 
     @property
     def finished(self) -> Mapping[str, ResultReference]:

@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 
 from odibi_assets.decide.plan import World, open_world
-from odibi_assets.declare.input import Input
 from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.step import Step
@@ -25,6 +24,7 @@ from odibi_assets.orchestrate.names import (
     STEP_TAG,
     STORE_TAG,
     asset_keys,
+    input_key,
     job_name,
     op_name,
 )
@@ -106,7 +106,7 @@ def _asset(
     retry = step.retry or pipeline.retry
 
     keys = asset_keys(pipeline.name, step)
-    taken = {_key_of(pipeline, input) for input in step.bindings.values()}
+    taken = {input_key(pipeline, input) for input in step.bindings.values()}
     after = {key for name in step.after for key in asset_keys(pipeline.name, pipeline.by_name[name]).values()}
 
     @dg.multi_asset(
@@ -156,11 +156,6 @@ _ENGINES = {"sql": "duckdb", "command": "shell"}
 
 def _path_of(key: dg.AssetKey) -> list[str]:
     return list(key.path)
-
-
-def _key_of(pipeline: Pipeline, taken: Input) -> dg.AssetKey:
-    keys = asset_keys(pipeline.name, pipeline.by_name[taken.step])
-    return keys[taken.output] if taken.output is not None and len(keys) > 1 else next(iter(keys.values()))
 
 
 def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, retry: Retry) -> Any:
@@ -221,7 +216,7 @@ def _session(context: dg.AssetExecutionContext, source: PipelineSource, loaded: 
     name = loaded.identity.name
     if name not in manager.sessions:
         manager.sessions[name] = open_session(
-            source, loaded, context.run, context.log, beside=runs_in_one_process(context)
+            source, loaded, context.run, context.log, context.instance, beside=runs_in_one_process(context)
         )
     manager.sessions[name].log = context.log
     return manager.sessions[name]

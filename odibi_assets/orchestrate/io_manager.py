@@ -24,10 +24,8 @@ from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshots
+from odibi_assets.orchestrate.materialization import schema_metadata
 from odibi_assets.orchestrate.names import STEP_TAG
-
-# A materialization stays below 8 kB: Dagster's own form of one column takes some 220 bytes beside its name.
-_SCHEMA_BYTES, _COLUMN_BYTES = 5_500, 225
 
 
 @dataclass(frozen=True)
@@ -128,24 +126,7 @@ def _metadata(settled: Settled, reference: ResultReference, output: str | None) 
         metadata["dagster/row_count"] = dg.MetadataValue.int(row_count)
     if size is not None:
         metadata["bytes"] = dg.MetadataValue.int(size)
-    if schema:
-        metadata["columns"] = dg.MetadataValue.int(len(schema))
-        metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(
-            dg.TableSchema(columns=_shown_columns(schema))
-        )
-    return metadata
-
-
-def _shown_columns(schema: Mapping[str, str]) -> list[dg.TableColumn]:
-    """The first columns, as many as fit: the event log keeps every materialization for ever."""
-    columns: list[dg.TableColumn] = []
-    left = _SCHEMA_BYTES
-    for name, kind in schema.items():
-        left -= _COLUMN_BYTES + len(name.encode()) + len(kind)
-        if left < 0:
-            break
-        columns.append(dg.TableColumn(name, kind))
-    return columns
+    return metadata | schema_metadata(schema)
 
 
 def _facts(settled: Settled, output: str | None) -> tuple[Mapping[str, str], int | None, float]:

@@ -1,6 +1,6 @@
 """Runs from the command line: ordinary Dagster runs, which the UI can re-execute.
 
-The one file that uses Dagster's private modules (tried on 1.13): ``execute_in_process`` and
+The one file, beside ``warm.py``, that uses Dagster's private modules (tried on 1.13): ``execute_in_process`` and
 ``execute_job`` leave a run without its remote origin, so that neither the UI nor a failure sensor
 could take it up. ``tests/orchestrate/test_launch.py`` says so when Dagster moves them.
 """
@@ -13,7 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import dagster as dg
-from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.code_pointer import CustomPointer, ModuleCodePointer
+from dagster._core.definitions.job_base import IJob, InMemoryJob
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.api import create_execution_plan, execute_run_iterator
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
@@ -21,11 +24,12 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._utils.interrupts import capture_interrupts
 
+from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
 from odibi_assets.orchestrate.location import MODULE, REPOSITORY, location_name
-from odibi_assets.orchestrate.names import asset_key
 
 DEFAULT_HOME = """\
 # Made by odibi-assets. The instance keeps runs and events in SQLite files beside this one.
@@ -51,6 +55,8 @@ retention:
 # The event log keeps everything; the terminal is for our own progress.
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
+_WARM = "odibi_assets.orchestrate.warm"
+
 # The daemon would take up a run whose user is at the terminal.
 _NO_RUN_RETRIES = {"dagster/max_retries": "0"}
 
@@ -61,6 +67,7 @@ class Launch:
 
     Attributes:
         assets: What to materialize.
+        workers: So many steps at once, each in a process of its own; 1 is this process.
         tags: Beside those that say where the run belongs.
         parent_run_id: The run that this one re-executes, and ``root_run_id`` the first of its line.
     """
@@ -68,6 +75,7 @@ class Launch:
     run_id: str
     pipeline: str
     assets: tuple[dg.AssetKey, ...]
+    workers: int = 1
     tags: Mapping[str, str] = field(default_factory=dict)
     parent_run_id: str | None = None
     root_run_id: str | None = None
@@ -90,14 +98,33 @@ def open_instance(project: Project) -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
-def execute(
-    launch: Launch, definitions: dg.Definitions, instance: dg.DagsterInstance, project: Project
-) -> Iterator[dg.DagsterEvent]:
-    """Run steps in this process, as a run of the project's code location; yields Dagster's events."""
+def job_here(definitions: dg.Definitions, pipeline: str) -> IJob:
+    """The job of a pipeline, to run in this process."""
+    return InMemoryJob(definitions.resolve_job_def(pipeline))
+
+
+def job_for_workers(project: Project, pipeline: str, reference: str, overrides: Overrides) -> IJob:
+    """The job of a pipeline, to be loaded again by each process that runs a step of it.
+
+    Args:
+        reference: What the user names the pipeline by.
+    """
+    loader = ModuleCodePointer("odibi_assets.orchestrate.worker", "worker_job", working_directory=str(project.root))
+    arguments = [str(project.root), reference, overrides.to_json()]
+    return ReconstructableJob(ReconstructableRepository(CustomPointer(loader, arguments, [])), pipeline)
+
+
+def execute(launch: Launch, job: IJob, instance: dg.DagsterInstance, project: Project) -> Iterator[dg.DagsterEvent]:
+    """Run steps as a run of the project's code location; yields Dagster's events.
+
+    Raises:
+        KeyboardInterrupt: The user stopped it.
+    """
     selection = set(launch.assets)
-    job = definitions.resolve_job_def(launch.pipeline).get_subset(asset_selection=selection)
-    config = {"execution": {"config": {"in_process": {}}}, "loggers": _QUIET}
-    tags = {**job.tags, **_NO_RUN_RETRIES, **launch.tags}
+    job = job.get_subset(asset_selection=selection)
+    definition = job.get_definition()
+    config = {"execution": {"config": _executor(launch.workers)}, "loggers": _QUIET}
+    tags = {**definition.tags, **_NO_RUN_RETRIES, **launch.tags}
     if launch.parent_run_id is not None:
         tags |= {
             "dagster/parent_run_id": launch.parent_run_id,
@@ -105,8 +132,8 @@ def execute(
             "dagster/retry_on_asset_or_op_failure": "true",
         }
     run = instance.create_run_for_job(
-        job,
-        execution_plan=create_execution_plan(job, config, instance_ref=instance.get_ref(), tags=tags),
+        definition,
+        execution_plan=create_execution_plan(definition, config, instance_ref=instance.get_ref(), tags=tags),
         run_id=launch.run_id,
         run_config=config,
         tags=tags,
@@ -115,17 +142,22 @@ def execute(
         asset_selection=selection,
         remote_job_origin=_origin(project, launch.pipeline),
     )
-    yield from execute_run_iterator(InMemoryJob(job), run, instance)
+    if launch.workers == 1:
+        yield from execute_run_iterator(job, run, instance)
+        return
+    try:
+        # Captured, the executor hands a signal on to its processes and waits for them.
+        with capture_interrupts():
+            yield from execute_run_iterator(job, run, instance)
+    except DagsterExecutionInterruptedError as error:
+        raise KeyboardInterrupt from error
 
 
-def report_moves(moves: Mapping[str, str], pipeline: str, instance: dg.DagsterInstance) -> None:
-    """Tell Dagster, without a run, which versions became current: step → version."""
-    for step, version in moves.items():
-        tags = {"dagster/data_version": version, "dagster/data_version_is_user_provided": "true"}
-        metadata = {"outcome": dg.MetadataValue.text("cached"), "reason": dg.MetadataValue.text("became current again")}
-        instance.report_runless_asset_event(
-            dg.AssetMaterialization(asset_key(pipeline, step), tags=tags, metadata=metadata)
-        )
+def _executor(workers: int) -> dict[str, object]:
+    if workers == 1:
+        return {"in_process": {}}
+    start = {"forkserver": {"preload_modules": [_WARM]}}
+    return {"multiprocess": {"max_concurrent": workers, "start_method": start}}
 
 
 def _origin(project: Project, job_name: str) -> RemoteJobOrigin:

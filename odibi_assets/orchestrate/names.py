@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
+from odibi_assets.declare.input import Input
+from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.step import Step
 
 IO_MANAGER_KEY = "oda_io_manager"
@@ -24,6 +26,12 @@ def asset_keys(pipeline: str, step: Step) -> dict[str, dg.AssetKey]:
     if len(step.outputs) < 2:
         return {next(iter(step.outputs), "result"): asset_key(pipeline, step.name)}
     return {name: asset_key(pipeline, step.name, name) for name in step.outputs}
+
+
+def input_key(pipeline: Pipeline, taken: Input) -> dg.AssetKey:
+    """The asset of what a step takes."""
+    keys = asset_keys(pipeline.name, pipeline.by_name[taken.step])
+    return keys[taken.output] if taken.output is not None and len(keys) > 1 else next(iter(keys.values()))
 
 
 def job_name(pipeline: str, job: str) -> str:

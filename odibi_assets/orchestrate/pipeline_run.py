@@ -6,24 +6,27 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from odibi_assets.decide.plan import Plan, World, open_world
+from odibi_assets.decide.plan import Plan, World, open_world, snapshots_of
+from odibi_assets.decide.selection import select
 from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import ResultGone, UsageError
+from odibi_assets.execute.progress import Progress
 from odibi_assets.execute.report import Report, reuse_report, run_report
-from odibi_assets.execute.reuse import queued_moves, reuse
+from odibi_assets.execute.reuse import reuse
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.process import this_process
 from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.results import open_results
-from odibi_assets.keep.run_record import Run, Runs, RunStart
+from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart
 
-Progress = Callable[[str, str], None]
-"""Called with a step's name and what happens to it: ``running``, or its outcome."""
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
 
 
 @dataclass
@@ -31,7 +34,9 @@ class PipelineRun:
     """One pipeline, opened to be planned and run.
 
     Attributes:
-        selected: Steps that may run; all unless given.
+        selected: Expressions that select the steps that may run; all unless given.
+        skip: Expressions that select the steps to pass over.
+        workers: Steps that run at once; more than one needs ``reference``, by which other processes load the pipeline.
         forced: Steps that run in any case.
     """
 
@@ -41,13 +46,20 @@ class PipelineRun:
     overrides: Overrides = field(default_factory=Overrides)
     selected: tuple[str, ...] | None = None
     forced: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
     record: bool = False
+    workers: int = 1
+    reference: str = ""
 
     def __post_init__(self) -> None:
         self.identity = self.identified.identity
         self.world: World = open_world(self.project, self.identity.name, self.identity.store)
         self.runs = Runs(self.world.results.store)
-        for name in (*(self.selected or ()), *self.forced):
+        self.selected = select(self.identity, self.selected) if self.selected is not None else None
+        self.skip = select(self.identity, self.skip)
+        if "*" in self.forced:
+            self.forced = self.selected or tuple(self.identity.by_name)
+        for name in self.forced:
             self.check_step(name)
 
     def check_step(self, name: str) -> None:
@@ -66,7 +78,9 @@ class PipelineRun:
             for run in self.runs.chain(parent.start.root_run_id, parent.start.run_id):
                 for name, reference in run.finished.items():
                     finished.setdefault(name, reference)
-        plan = self.world.plan(self.identity, selected=self.selected, forced=self.forced, finished=finished)
+        plan = self.world.plan(
+            self.identity, selected=self.selected, skip=self.skip, forced=self.forced, finished=finished
+        )
         self.world.files.save()
         return plan
 
@@ -74,7 +88,7 @@ class PipelineRun:
         """Run what is needed."""
         started = time.perf_counter()
         plan = self.plan(parent)
-        if not plan.to_run and not self.record and parent is None:
+        if not plan.to_run and (not plan.hits or (not self.record and parent is None)):
             try:
                 snapshot = reuse(plan, self.identity, self.world, self.project)
             except ResultGone:
@@ -83,18 +97,37 @@ class PipelineRun:
             return reuse_report(
                 plan, self.identity, self.project.environment, seconds=seconds, snapshot=str(snapshot.id)
             ), plan
-        steps = plan.to_run or (tuple(plan.decisions) if self.record or parent is not None else ())
+        steps = plan.to_run or tuple(plan.hits)
+        progress = progress or Progress()
+        before = {name: self.world.previous(name) for name in steps}
+        earlier_s = {name: result.seconds for name, result in before.items() if result is not None}
+        progress.planned(plan, steps, earlier_s=earlier_s, workers=self.workers)
         run_id = str(uuid.uuid4())
         self._begin(run_id, plan, steps, parent)
-        self._launch(run_id, steps, parent, progress or (lambda name, what: None))
         root = parent.start.root_run_id if parent is not None else run_id
-        # Opened again: if the bucket went away meanwhile, the records lie on this machine.
-        finished = Runs(open_results(self.project.store_root(self.identity.store)).store).get(root, run_id)
-        assert finished is not None
+        try:
+            self._launch(run_id, plan, steps, parent, progress)
+        finally:
+            finished = self._ended(root, run_id, time.perf_counter() - started)
         return run_report(finished, plan, self.identity, seconds=time.perf_counter() - started), plan
+
+    def _ended(self, root: str, run_id: str, seconds: float) -> Run:
+        """What is recorded of a run; its end too, where no process that worked on it could know that."""
+        # Opened again: if the bucket went away meanwhile, the records lie on this machine.
+        runs = Runs(open_results(self.project.store_root(self.identity.store)).store)
+        run = runs.get(root, run_id)
+        assert run is not None
+        if run.end is None:
+            current = snapshots_of(self.world, self.project, self.identity.name).current()
+            status = "success" if run.status == "success" else "failed"
+            end = RunEnd(status, round(seconds, 3), str(current.id) if current is not None else None)
+            runs.finish(root, run_id, end)
+            run = replace(run, end=end)
+        return run
 
     def _begin(self, run_id: str, plan: Plan, steps: Iterable[str], parent: Run | None) -> None:
         executed = set(steps)
+        skipped = {name: decision.reason for name, decision in plan.decisions.items() if decision.action == "skipped"}
         self.runs.begin(
             RunStart(
                 run_id=run_id,
@@ -104,17 +137,20 @@ class PipelineRun:
                 environment=self.project.environment,
                 store_id=self.world.results.store_id,
                 started_at=self.world.now().isoformat(timespec="milliseconds"),
-                steps={name: decision.step.layer for name, decision in plan.decisions.items()},
+                steps={name: decision.step.layer for name, decision in plan.decisions.items() if name not in skipped},
                 hits={name: reference for name, reference in plan.hits.items() if name not in executed},
+                skipped=skipped,
+                skip=self.skip,
                 overrides=self.overrides.to_json(),
                 process=this_process(),
             )
         )
 
-    def _launch(self, run_id: str, steps: tuple[str, ...], parent: Run | None, progress: Progress) -> None:
+    def _launch(self, run_id: str, plan: Plan, steps: tuple[str, ...], parent: Run | None, progress: Progress) -> None:
         from odibi_assets.orchestrate import launch as dagster_launch
         from odibi_assets.orchestrate.assets import pipeline_definitions
         from odibi_assets.orchestrate.names import FORCE_TAG, OVERRIDES_TAG, asset_keys
+        from odibi_assets.orchestrate.sync import report_moves
 
         tags = {}
         if self.overrides:
@@ -127,17 +163,32 @@ class PipelineRun:
             run_id,
             self.identity.name,
             tuple(key for name in steps for key in asset_keys(self.identity.name, declared[name]).values()),
+            self.workers,
             tags,
             parent.start.run_id if parent is not None else None,
             parent.start.root_run_id if parent is not None else None,
         )
         with dagster_launch.open_instance(self.project) as instance:
-            for name, moved in queued_moves(self.world, self.project, self.identity).items():
-                dagster_launch.report_moves(moved, self.identity.name, instance)
-                self.world.results.store.delete(name)
-            definitions = pipeline_definitions(self.source, self.identified)
-            for event in dagster_launch.execute(launch, definitions, instance, self.project):
+            report_moves(self.identified.pipeline, self.project.environment, self.world, instance)
+            self._report_reused(plan, steps, instance)
+            if self.workers == 1:
+                definitions = pipeline_definitions(self.source, self.identified)
+                job = dagster_launch.job_here(definitions, self.identity.name)
+            else:
+                job = dagster_launch.job_for_workers(self.project, self.identity.name, self.reference, self.overrides)
+            for event in dagster_launch.execute(launch, job, instance, self.project):
                 _tell(event, progress)
+
+    def _report_reused(self, plan: Plan, steps: tuple[str, ...], instance: DagsterInstance) -> None:
+        """Tell Dagster of results that this run makes current again without executing their steps."""
+        from odibi_assets.orchestrate.sync import sync
+
+        current = self.world.current.steps if self.world.current is not None else {}
+        moved = [name for name, found in plan.hits.items() if name not in steps and current.get(name) != found]
+        if moved:
+            reused = {**current, **plan.hits}
+            reason = "became current again, beside a run"
+            sync(self.identified.pipeline, reused, self.world.results, instance, reason=reason, only=moved)
 
     # Resuming.
 
@@ -169,12 +220,15 @@ class PipelineRun:
         return found
 
 
-def to_resume(open: Callable[[Overrides], PipelineRun], run_id: str | None = None) -> tuple[PipelineRun, Run]:
+def to_resume(
+    open: Callable[[Overrides], PipelineRun], run_id: str | None = None, *, skip: Iterable[str] = ()
+) -> tuple[PipelineRun, Run]:
     """A pipeline opened as the run that is resumed had it, and that run.
 
     Args:
         open: Opens the pipeline with what a run changed of it.
         run_id: The run; the pipeline's last unless given.
+        skip: Expressions that select steps to pass over, beside those that the run passed over.
 
     Raises:
         UsageError: There is nothing to resume.
@@ -184,7 +238,10 @@ def to_resume(open: Callable[[Overrides], PipelineRun], run_id: str | None = Non
     overrides = Overrides.from_json(parent.start.overrides)
     if overrides:
         opened = open(overrides)
-    opened.selected = tuple(name for name in parent.start.steps if name in opened.identity.by_name) or None
+    planned = {*parent.start.steps, *parent.start.skipped}
+    opened.selected = tuple(name for name in opened.identity.by_name if name in planned) or None
+    opened.skip = tuple(name for name in parent.start.skip if name in opened.identity.by_name)
+    opened.skip += select(opened.identity, skip)
     return opened, parent
 
 
@@ -210,7 +267,8 @@ def _tell(event: object, progress: Progress) -> None:
         return
     name = step_key.partition("__")[2]
     if kind in _TOLD:
-        progress(name, _TOLD[kind])
+        progress.step(name, _TOLD[kind])
     elif kind == "ASSET_MATERIALIZATION":
         metadata = event.event_specific_data.materialization.metadata  # type: ignore[attr-defined]
-        progress(name, str(metadata["outcome"].value))
+        rows = metadata.get("dagster/row_count")
+        progress.step(name, str(metadata["outcome"].value), rows=rows.value if rows is not None else None)

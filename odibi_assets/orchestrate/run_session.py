@@ -19,10 +19,17 @@ from odibi_assets.keep.process import this_process
 from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.run_record import Runs, RunStart
 from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, FORCE_TAG, OVERRIDES_TAG, STORE_TAG, op_name
+from odibi_assets.orchestrate.sync import report_moves
 
 
 def open_session(
-    source: PipelineSource, loaded: Identified, run: dg.DagsterRun, log: logging.Logger, *, beside: bool
+    source: PipelineSource,
+    loaded: Identified,
+    run: dg.DagsterRun,
+    log: logging.Logger,
+    instance: dg.DagsterInstance,
+    *,
+    beside: bool,
 ) -> Session:
     """Join a run.
 
@@ -38,6 +45,8 @@ def open_session(
     identity = identified.identity
     world = open_world(source.project, identity.name, identity.store)
     _check_place(run, world.results.store_id, source.project.environment)
+    if beside:  # Other processes of the run may have reported newer ones meanwhile.
+        report_moves(identified.pipeline, source.project.environment, world, instance)
     runs = Runs(world.results.store)
     root = run.root_run_id or run.run_id
     executed = _executed(run, identified)
@@ -71,7 +80,7 @@ def open_session(
             str(source.project.local),
             str(source.project.spool),
         ),
-        parents=parents,
+        parents={name: reference for name, reference in parents.items() if name not in start.skip},
         log=log,
     )
     if start.hits and identity.checkpoint == "auto":

@@ -1,0 +1,302 @@
+"""The documents that commands print under ``--json``; the JSON schemas in docs/schemas are made from these types."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+from typing_extensions import TypedDict
+
+Outcome = Literal["computed", "cached", "failed", "skipped", "absent", "waiting"]
+Planned = Literal["hit", "miss", "unknown", "absent", "skipped"]
+Version = Annotated[str, Field(pattern="^b3:[0-9a-f]{64}$", description="Identity of content: its BLAKE3 digest.")]
+Time = Annotated[str, Field(description="ISO 8601, UTC.")]
+Rows = list[dict[str, Any]]
+
+
+class _Document(TypedDict):
+    """Exactly these fields."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+
+class Step(_Document):
+    name: str
+    layer: str
+    partition: str | None
+    seconds: Annotated[float, Field(description="Of the last attempt; 0 where nothing was computed.")]
+    attempts: int
+    rows: int | None
+    version: Version | None
+    key: Version | None
+    reason: Annotated[str, Field(description="Why it ran, or need not.")]
+    error: str | None
+
+
+class RunStep(Step):
+    outcome: Outcome
+
+
+class PlanStep(Step):
+    outcome: Planned
+
+
+class RunDocument(_Document):
+    """What `oda run` and `oda resume` did."""
+
+    pipeline: str
+    environment: str
+    run_id: Annotated[str | None, Field(description="Dagster's run; null where there was nothing to do.")]
+    parent_run_id: Annotated[str | None, Field(description="The run that this one resumes.")]
+    status: Literal["success", "failed", "waiting"]
+    seconds: float
+    snapshot: Annotated[Version | None, Field(description="What is current afterwards.")]
+    steps: list[RunStep]
+
+
+class PlanDocument(_Document):
+    """What `oda run` would do."""
+
+    pipeline: str
+    environment: str
+    run_id: None
+    parent_run_id: None
+    status: Literal["success"]
+    seconds: float
+    snapshot: None
+    steps: list[PlanStep]
+
+
+class ListedStep(_Document):
+    name: str
+    layer: str
+    kind: str
+    inputs: list[str]
+
+
+class ListedPipeline(_Document):
+    name: str
+    file: str
+    mistakes: Annotated[int, Field(description="How many; `oda validate` names them.")]
+    steps: list[ListedStep]
+
+
+class ListDocument(_Document):
+    """The pipelines of a project."""
+
+    pipelines: list[ListedPipeline]
+
+
+class GraphNode(_Document):
+    name: str
+    layer: str
+    kind: str
+    outcome: Annotated[Outcome | None, Field(description="Of the last run that listed it.")]
+
+
+class GraphEdge(_Document):
+    source: str
+    target: str
+    kind: Annotated[Literal["data", "after"], Field(description="after: order without data.")]
+
+
+class GraphDocument(_Document):
+    """Steps in an order in which each follows what it waits for."""
+
+    pipeline: str
+    layers: list[str]
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
+
+
+class MistakeEntry(_Document):
+    file: str
+    line: int | None
+    key: str
+    found: str | None
+    expected: str
+    nearest: str | None
+
+
+class ValidateDocument(_Document):
+    """All mistakes; the exit status is 2 if there is any."""
+
+    mistakes: list[MistakeEntry]
+
+
+class ErrorDocument(_Document):
+    """What any command prints that could not begin: exit status 2, or 1 where a store failed."""
+
+    error: str
+    mistakes: list[MistakeEntry]
+
+
+class ReasonEntry(_Document):
+    kind: str
+    text: str
+    place: Annotated[str | None, Field(description="file:line")]
+
+
+class Cause(_Document):
+    step: str
+    reasons: list[ReasonEntry]
+
+
+class CurrentResult(_Document):
+    key: Version
+    version: Version
+    run_id: str
+    produced_at: Time
+    reason: str
+
+
+class WhyDocument(_Document):
+    """Why a step would run now, or need not."""
+
+    pipeline: str
+    step: str
+    outcome: Planned
+    reasons: list[ReasonEntry]
+    causes: Annotated[list[Cause], Field(description="The steps at or above it that will run, nearest first.")]
+    current: CurrentResult | None
+
+
+class ShownFrame(_Document):
+    """The data of a frame."""
+
+    pipeline: str
+    step: str
+    version: Version
+    row_count: int
+    schema: Annotated[dict[str, str], Field(description="Column → type.")]
+    rows: Annotated[Rows, Field(description="The first, as many as `--rows` says.")]
+
+
+class ShownValue(_Document):
+    """What a step came out with that is no frame."""
+
+    pipeline: str
+    step: str
+    version: Version
+    format: str
+    value: Annotated[Any, Field(description="Of JSON and text, the value; null for what a document can't hold.")]
+
+
+class HistoryRun(_Document):
+    run_id: str
+    parent_run_id: str | None
+    status: Literal["running", "success", "failed", "canceled", "interrupted"]
+    started_at: Time
+    seconds: float | None
+    steps: dict[str, Outcome]
+    progress: Annotated[str, Field(description="finished/planned")]
+    can_resume: bool
+    why_not: str | None
+
+
+class HistoryDocument(_Document):
+    """Runs, newest first."""
+
+    pipeline: str
+    runs: list[HistoryRun]
+
+
+class Message(_Document):
+    time: Time
+    level: str
+    step: str | None
+    message: str
+
+
+class LogsDocument(_Document):
+    """What a run logged."""
+
+    run_id: str
+    messages: list[Message]
+
+
+class SyncedPipeline(_Document):
+    pipeline: str
+    reported: Annotated[list[str], Field(description="Steps that Dagster was told of.")]
+    unchanged: list[str]
+    missing: Annotated[list[str], Field(description="Steps whose result is gone from the store.")]
+
+
+class SyncDocument(_Document):
+    """What Dagster was told is current."""
+
+    environment: str
+    pipelines: list[SyncedPipeline]
+
+
+class StoredResult(_Document):
+    pipeline: str
+    step: str
+    key: Version
+    generation: int
+    version: Version
+    rows: int | None
+    size_bytes: int
+    produced_at: Time
+    seconds: float
+    run_id: str
+    nondeterministic: bool
+
+
+class CacheLsDocument(_Document):
+    """Stored results, newest first."""
+
+    results: list[StoredResult]
+
+
+class CacheVerifyDocument(_Document):
+    """Damage in the store; the exit status is 1 if there is any."""
+
+    checked: Annotated[int, Field(description="Objects.")]
+    damage: Annotated[list[str], Field(description="One sentence for each damaged object.")]
+
+
+class InitDocument(_Document):
+    """The files of a new project."""
+
+    project: str
+    files: list[str]
+
+
+class ExportDocument(_Document):
+    """A pipeline as YAML."""
+
+    pipeline: str
+    yaml: str
+
+
+DOCUMENTS: dict[str, Any] = {
+    "list": ListDocument,
+    "graph": GraphDocument,
+    "validate": ValidateDocument,
+    "plan": PlanDocument,
+    "run": RunDocument,
+    "resume": RunDocument,
+    "why": WhyDocument,
+    "show": ShownFrame | ShownValue,
+    "history": HistoryDocument,
+    "logs": LogsDocument,
+    "init": InitDocument,
+    "export": ExportDocument,
+    "sync": SyncDocument,
+    "cache ls": CacheLsDocument,
+    "cache verify": CacheVerifyDocument,
+}
+"""Command → the type of its document; every command may print an ``ErrorDocument`` instead."""
+
+
+def schema(document: Any) -> dict[str, Any]:
+    """The JSON schema of a document."""
+    found = TypeAdapter(document).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """File name below docs/schemas → schema."""
+    named = {command.replace(" ", "-"): document for command, document in DOCUMENTS.items()}
+    return {f"{name}.json": schema(document) for name, document in {**named, "error": ErrorDocument}.items()}

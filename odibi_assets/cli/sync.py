@@ -1,0 +1,51 @@
+"""``oda sync``: Dagster is told what is current."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from odibi_assets.cli.completion import complete_pipeline
+from odibi_assets.cli.opened import JsonOption
+from odibi_assets.cli.output import print_json
+from odibi_assets.decide.plan import open_world
+from odibi_assets.identify.pipeline_source import find_pipeline, pipelines
+
+
+def sync(
+    context: typer.Context,
+    pipeline: Annotated[
+        str | None,
+        typer.Argument(metavar="[PIPELINE]", help="All of the project unless given.", autocompletion=complete_pipeline),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Report what is current to a Dagster home that does not know it. A second time reports nothing.
+
+    Example: oda sync
+    """
+    from odibi_assets.orchestrate.launch import open_instance
+    from odibi_assets.orchestrate.sync import report_moves
+    from odibi_assets.orchestrate.sync import sync as report_current
+
+    project = context.obj.project
+    sources = [find_pipeline(project, pipeline)] if pipeline else [source for source, _ in pipelines(project)]
+    checked = [source.definition().checked() for source in sources]
+    found = []
+    with open_instance(project) as instance:
+        for each in checked:
+            world = open_world(project, each.name, each.store)
+            current = world.current.steps if world.current is not None else {}
+            synced = report_current(each, current, world.results, instance, reason="reported by oda sync")
+            report_moves(each, project.environment, world, instance)
+            found.append({"pipeline": each.name, **asdict(synced)})
+    if json:
+        print_json({"environment": project.environment, "pipelines": found})
+        return
+    for entry in found:
+        name, reported, unchanged = entry["pipeline"], entry["reported"], entry["unchanged"]
+        typer.echo(f"{name}: {len(reported)} reported to Dagster, {len(unchanged)} known to it already.")
+        if entry["missing"]:
+            typer.echo(f"  Gone from the store, to be computed by oda run {name}: {', '.join(entry['missing'])}.")

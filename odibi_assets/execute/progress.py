@@ -1,0 +1,27 @@
+"""What a run tells while it goes on; this one listens to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from odibi_assets.decide.plan import Plan
+
+
+class Progress:
+    """Told of a plan, then of its steps, from any thread."""
+
+    def planned(self, plan: Plan, steps: tuple[str, ...], *, earlier_s: Mapping[str, float], workers: int) -> None:
+        """The run begins.
+
+        Args:
+            steps: Those that it executes; the others are reused or skipped already.
+            earlier_s: Step → seconds that its last result took, where there is one.
+        """
+
+    def step(self, name: str, what: str, *, rows: int | None = None) -> None:
+        """Something happens to a step.
+
+        Args:
+            what: ``running``, ``retrying``, an outcome, or a phase: ``reading``, ``computing``, ``committing``,
+                ``committed``.
+        """

@@ -1,0 +1,51 @@
+"""Every command explains itself: what it does, what each option means, and an example that can be typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from odibi_assets.cli.app import app, with_default_force
+from odibi_assets.cli.reference import commands, reference
+
+EVERY = dict(commands())
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
+
+
+def examples(command: Any) -> list[str]:
+    return re.findall(r"Example: (oda .*)", command.help or "")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_command_has_an_example_of_itself_that_parses(name: str) -> None:
+    found = examples(EVERY[name])
+    assert found
+    for example in found:
+        words = with_default_force(shlex.split(example)[1:])
+        group: Any = typer.main.get_command(app)
+        context = group.make_context("oda", words, resilient_parsing=False)
+        path = []
+        rest = words
+        while hasattr(group, "commands"):
+            own = rest[0]
+            path.append(own)
+            group = group.commands[own]
+            rest = rest[1:]
+        with group.make_context(own, list(rest), parent=context):
+            assert " ".join(path) == name
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_command_says_what_its_arguments_and_options_mean(name: str) -> None:
+    for param in EVERY[name].params:
+        assert getattr(param, "help", None), f"oda {name}: {param.name} has no help"
+
+
+def test_the_reference_is_up_to_date() -> None:
+    """If not: make reference."""
+    assert REFERENCE.read_text() == reference()
