@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter
-from typing_extensions import TypedDict
+from pydantic import Field, TypeAdapter
+
+from odibi_assets.cli.cache.documents import CACHE_DOCUMENTS
+from odibi_assets.cli.document import Document, Time, Version
 
 Outcome = Literal["computed", "cached", "failed", "skipped", "absent", "waiting"]
 Planned = Literal["hit", "miss", "unknown", "absent", "skipped"]
-Version = Annotated[str, Field(pattern="^b3:[0-9a-f]{64}$", description="Identity of content: its BLAKE3 digest.")]
-Time = Annotated[str, Field(description="ISO 8601, UTC.")]
 Rows = list[dict[str, Any]]
 
 
-class _Document(TypedDict):
-    """Exactly these fields."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
-
-
-class Step(_Document):
+class Step(Document):
     name: str
     layer: str
     partition: str | None
@@ -41,7 +35,7 @@ class PlanStep(Step):
     outcome: Planned
 
 
-class RunDocument(_Document):
+class RunDocument(Document):
     """What `oda run` and `oda resume` did."""
 
     pipeline: str
@@ -54,7 +48,7 @@ class RunDocument(_Document):
     steps: list[RunStep]
 
 
-class PlanDocument(_Document):
+class PlanDocument(Document):
     """What `oda run` would do."""
 
     pipeline: str
@@ -67,40 +61,40 @@ class PlanDocument(_Document):
     steps: list[PlanStep]
 
 
-class ListedStep(_Document):
+class ListedStep(Document):
     name: str
     layer: str
     kind: str
     inputs: list[str]
 
 
-class ListedPipeline(_Document):
+class ListedPipeline(Document):
     name: str
     file: str
     mistakes: Annotated[int, Field(description="How many; `oda validate` names them.")]
     steps: list[ListedStep]
 
 
-class ListDocument(_Document):
+class ListDocument(Document):
     """The pipelines of a project."""
 
     pipelines: list[ListedPipeline]
 
 
-class GraphNode(_Document):
+class GraphNode(Document):
     name: str
     layer: str
     kind: str
     outcome: Annotated[Outcome | None, Field(description="Of the last run that listed it.")]
 
 
-class GraphEdge(_Document):
+class GraphEdge(Document):
     source: str
     target: str
     kind: Annotated[Literal["data", "after"], Field(description="after: order without data.")]
 
 
-class GraphDocument(_Document):
+class GraphDocument(Document):
     """Steps in an order in which each follows what it waits for."""
 
     pipeline: str
@@ -109,7 +103,7 @@ class GraphDocument(_Document):
     edges: list[GraphEdge]
 
 
-class MistakeEntry(_Document):
+class MistakeEntry(Document):
     file: str
     line: int | None
     key: str
@@ -118,31 +112,31 @@ class MistakeEntry(_Document):
     nearest: str | None
 
 
-class ValidateDocument(_Document):
+class ValidateDocument(Document):
     """All mistakes; the exit status is 2 if there is any."""
 
     mistakes: list[MistakeEntry]
 
 
-class ErrorDocument(_Document):
+class ErrorDocument(Document):
     """What any command prints that could not begin: exit status 2, or 1 where a store failed."""
 
     error: str
     mistakes: list[MistakeEntry]
 
 
-class ReasonEntry(_Document):
+class ReasonEntry(Document):
     kind: str
     text: str
     place: Annotated[str | None, Field(description="file:line")]
 
 
-class Cause(_Document):
+class Cause(Document):
     step: str
     reasons: list[ReasonEntry]
 
 
-class CurrentResult(_Document):
+class CurrentResult(Document):
     key: Version
     version: Version
     run_id: str
@@ -150,7 +144,7 @@ class CurrentResult(_Document):
     reason: str
 
 
-class WhyDocument(_Document):
+class WhyDocument(Document):
     """Why a step would run now, or need not."""
 
     pipeline: str
@@ -161,7 +155,7 @@ class WhyDocument(_Document):
     current: CurrentResult | None
 
 
-class ShownFrame(_Document):
+class ShownFrame(Document):
     """The data of a frame."""
 
     pipeline: str
@@ -172,7 +166,7 @@ class ShownFrame(_Document):
     rows: Annotated[Rows, Field(description="The first, as many as `--rows` says.")]
 
 
-class ShownValue(_Document):
+class ShownValue(Document):
     """What a step came out with that is no frame."""
 
     pipeline: str
@@ -182,7 +176,7 @@ class ShownValue(_Document):
     value: Annotated[Any, Field(description="Of JSON and text, the value; null for what a document can't hold.")]
 
 
-class HistoryRun(_Document):
+class HistoryRun(Document):
     run_id: str
     parent_run_id: str | None
     status: Literal["running", "success", "failed", "canceled", "interrupted"]
@@ -194,76 +188,49 @@ class HistoryRun(_Document):
     why_not: str | None
 
 
-class HistoryDocument(_Document):
+class HistoryDocument(Document):
     """Runs, newest first."""
 
     pipeline: str
     runs: list[HistoryRun]
 
 
-class Message(_Document):
+class Message(Document):
     time: Time
     level: str
     step: str | None
     message: str
 
 
-class LogsDocument(_Document):
+class LogsDocument(Document):
     """What a run logged."""
 
     run_id: str
     messages: list[Message]
 
 
-class SyncedPipeline(_Document):
+class SyncedPipeline(Document):
     pipeline: str
     reported: Annotated[list[str], Field(description="Steps that Dagster was told of.")]
     unchanged: list[str]
     missing: Annotated[list[str], Field(description="Steps whose result is gone from the store.")]
 
 
-class SyncDocument(_Document):
+class SyncDocument(Document):
     """What Dagster was told is current."""
 
     environment: str
     pipelines: list[SyncedPipeline]
 
 
-class StoredResult(_Document):
-    pipeline: str
-    step: str
-    key: Version
-    generation: int
-    version: Version
-    rows: int | None
-    size_bytes: int
-    produced_at: Time
-    seconds: float
-    run_id: str
-    nondeterministic: bool
-
-
-class CacheLsDocument(_Document):
-    """Stored results, newest first."""
-
-    results: list[StoredResult]
-
-
-class CacheVerifyDocument(_Document):
-    """Damage in the store; the exit status is 1 if there is any."""
-
-    checked: Annotated[int, Field(description="Objects.")]
-    damage: Annotated[list[str], Field(description="One sentence for each damaged object.")]
-
-
-class InitDocument(_Document):
+class InitDocument(Document):
     """The files of a new project."""
 
     project: str
     files: list[str]
 
 
-class ExportDocument(_Document):
+class ExportDocument(Document):
     """A pipeline as YAML."""
 
     pipeline: str
@@ -284,8 +251,7 @@ DOCUMENTS: dict[str, Any] = {
     "init": InitDocument,
     "export": ExportDocument,
     "sync": SyncDocument,
-    "cache ls": CacheLsDocument,
-    "cache verify": CacheVerifyDocument,
+    **{f"cache {command}": document for command, document in CACHE_DOCUMENTS.items()},
 }
 """Command → the type of its document; every command may print an ``ErrorDocument`` instead."""
 
