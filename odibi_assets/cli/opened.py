@@ -12,7 +12,9 @@ import typer
 import yaml
 
 from odibi_assets.cli.completion import complete_pipeline, complete_selection, complete_step
+from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.declare.overrides import Overrides
+from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
 from odibi_assets.identify.witnessed import find_and_identify
@@ -65,6 +67,9 @@ SkipOption = Annotated[
 WorkersOption = Annotated[
     int, typer.Option("--workers", metavar="N", min=1, help="Steps that run at once, each in a process of its own.")
 ]
+JobOption = Annotated[
+    str | None, typer.Option("--job", metavar="NAME", help="Only the steps of this job, as the pipeline declares it.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="[STEP.]PARAM=VALUE", help="Change a param for this run; VALUE is read as YAML."),
@@ -77,6 +82,7 @@ def open_pipeline(
     *,
     overrides: Overrides | None = None,
     selected: Sequence[str] | None = None,
+    job: str | None = None,
     skip: Sequence[str] | None = None,
     forced: Sequence[str] = (),
     record: bool = False,
@@ -85,12 +91,14 @@ def open_pipeline(
     """Import, check and open a pipeline.
 
     Raises:
-        UsageError: There is no such pipeline or step.
+        UsageError: There is no such pipeline, step or job.
         DefinitionError: With all mistakes.
     """
     project = context.obj.project
     changed = overrides or Overrides()
     source, identified = find_and_identify(project, reference, changed)
+    if job is not None:
+        selected = _steps_of_job(identified.pipeline, job, selected)
     return PipelineRun(
         project,
         source,
@@ -103,6 +111,14 @@ def open_pipeline(
         workers=workers,
         reference=reference,
     )
+
+
+def _steps_of_job(pipeline: Pipeline, job: str, selected: Sequence[str] | None) -> Sequence[str]:
+    if selected:
+        raise UsageError("--job and --select each say which steps run: expected one of the two.")
+    if job not in pipeline.jobs:
+        raise UsageError(f"Pipeline {pipeline.name!r} has no job {job!r}: {expected_one_of(job, pipeline.jobs)}")
+    return pipeline.jobs[job]
 
 
 def parse_overrides(settings: Sequence[str] | None, *, keep_going: bool | None = None) -> Overrides:

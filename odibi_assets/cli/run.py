@@ -8,6 +8,7 @@ import typer
 
 from odibi_assets.cli.completion import complete_step
 from odibi_assets.cli.opened import (
+    JobOption,
     JsonOption,
     PipelineArgument,
     SelectOption,
@@ -29,6 +30,7 @@ def run(
     context: typer.Context,
     pipeline: PipelineArgument,
     select: SelectOption = None,
+    job: JobOption = None,
     skip: SkipOption = None,
     set: SetOption = None,
     force: Annotated[
@@ -62,6 +64,7 @@ def run(
             pipeline,
             overrides=parse_overrides(set, keep_going=keep_going),
             selected=select,
+            job=job,
             skip=skip,
             forced=force or (),
             record=record,

@@ -366,3 +366,15 @@ def test_folders_named_key_value_are_columns_and_their_names_count(project: Proj
     Path(project.root / "data/sales/year=2014").rename(project.root / "data/sales/year=2015")
     assert project.outcomes() == {"sales": "computed"}
     assert [row["year"] for row in project.data("sales")] == [2013, 2015]
+
+
+# Jobs.
+
+
+def test_a_job_runs_its_steps_and_says_what_it_does_not_know(training: ProjectFolder) -> None:
+    training.edit("pipe.yaml", "name: pipe", "name: pipe\njobs: {first-two: [orders, train]}")
+    assert training.outcomes("--job", "first-two") == {"orders": "computed", "train": "computed"}
+    answer = training.oda("run", "pipe.yaml", "--job", "first-tow")
+    assert (answer.status, "Did you mean 'first-two'?" in answer.stderr) == (2, True)
+    both = training.oda("run", "pipe.yaml", "--job", "first-two", "--select", "orders")
+    assert (both.status, "expected one of the two" in both.stderr) == (2, True)
