@@ -8,9 +8,11 @@ import shutil
 import stat
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from blake3 import blake3
 
 from odibi_assets.errors import NotStorable, StoreError
 from odibi_assets.identify.digest import Digest
@@ -21,6 +23,7 @@ from odibi_assets.keep.results import Results
 from odibi_assets.keep.store import checked_name
 
 _ALONE = ""
+_PART_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,6 @@ class FileTree:
     def is_file(self) -> bool:
         return set(self.entries) == {_ALONE}
 
-    def at(self, path: Path) -> FileTree:
-        """The same tree, copied from another place from now on."""
-        return replace(self, sources={name: path / name if name else path for name in self.entries})
-
 
 def captured(path: Path, digest: Callable[[Path], Digest] = Digest.of_file) -> FileTree:
     """What a file or folder holds now.
@@ -83,20 +82,37 @@ def captured(path: Path, digest: Callable[[Path], Digest] = Digest.of_file) -> F
     Raises:
         NotStorable: It is not there, or holds what is neither file nor folder.
     """
+    files, folders = _found(path)
+    entries = {name: _entry(file, digest) for name, file in files.items()}
+    return FileTree(entries, folders, path.suffix if path.is_file() else "", files)
+
+
+def _copied(path: Path, copy: Path) -> FileTree:
+    """What a file or folder holds now, copied while it is digested: what is kept is what was read."""
+    files, folders = _found(path)
+    entries, sources = {}, {}
+    for name, file in files.items():
+        sources[name] = copy / name if name else copy
+        sources[name].parent.mkdir(parents=True, exist_ok=True)
+        entries[name] = _copy(file, sources[name])
+    return FileTree(entries, folders, path.suffix if path.is_file() else "", sources)
+
+
+def _found(path: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """The files of a tree by their path in it, and its folders that hold nothing."""
     if path.is_file():
-        return FileTree({_ALONE: _entry(path, digest)}, suffix=path.suffix, sources={_ALONE: path})
+        return {_ALONE: path}, ()
     if not path.is_dir():
         raise NotStorable(f"There is nothing at {path}: expected a file or folder that the step made.")
-    entries, folders, sources = {}, [], {}
+    files: dict[str, Path] = {}
+    folders: list[str] = []
     for name, found in _walk(path, ""):
         if found.is_dir():
             folders.append(name)
         else:
-            entries[name], sources[name] = _entry(found, digest), found
-    empty = tuple(
-        sorted(name for name in folders if not any(other.startswith(name + "/") for other in [*entries, *folders]))
-    )
-    return FileTree(entries, empty, sources=sources)
+            files[name] = found
+    holding = {name.rpartition("/")[0] for name in [*files, *folders]}
+    return files, tuple(sorted(name for name in folders if name not in holding))
 
 
 def differs(tree: FileTree, path: Path) -> bool:
@@ -119,15 +135,15 @@ def put_at(tree: FileTree, path: Path) -> None:
     aside = path.parent / f".{path.name}-{uuid.uuid4().hex[:12]}"
     try:
         if tree.is_file:
-            _copy(tree.sources[_ALONE], aside, tree.entries[_ALONE])
+            _put(tree, _ALONE, aside)
         else:
             aside.mkdir()
             for name in tree.folders:
                 (aside / name).mkdir(parents=True, exist_ok=True)
-            for name, entry in tree.entries.items():
+            for name in tree.entries:
                 target = aside / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _copy(tree.sources[name], target, entry)
+                _put(tree, name, target)
         old = path.parent / f"{aside.name}-old"
         if path.is_dir() and not path.is_symlink():
             path.rename(old)
@@ -140,6 +156,16 @@ def put_at(tree: FileTree, path: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
         else:
             aside.unlink(missing_ok=True)
+
+
+def _put(tree: FileTree, name: str, target: Path) -> None:
+    entry = tree.entries[name]
+    if _copy(tree.sources[name], target).digest != entry.digest:
+        raise StoreError(f"{tree.sources[name]} is not what it was when its step ended. Run the step again.")
+    runs, mode = stat.S_IXUSR | stat.S_IXGRP, target.stat().st_mode
+    target.chmod(
+        mode | runs if entry.is_executable else mode & ~(runs | stat.S_IXOTH)
+    )  # Files of equal content share one.
 
 
 class FilesFormat:
@@ -157,12 +183,7 @@ class FilesFormat:
         path = Path(value)
         if path.is_file() != (self.name == "file") and path.exists():
             raise NotStorable(f"{path} is a {'file' if path.is_file() else 'folder'}: expected a {self.name}.")
-        tree = captured(path)
-        if shared:
-            copy = new_path(folder)
-            put_at(tree, copy)
-            tree = tree.at(copy)
-        return self._kept(tree)
+        return self._kept(_copied(path, new_path(folder)) if shared else captured(path))
 
     def write(self, kept: Kept, results: Results) -> tuple[Blob, ...]:
         tree: FileTree = kept.value
@@ -191,7 +212,10 @@ class FilesFormat:
     def _stored(self, source: Path, entry: FileEntry, results: Results) -> Blob:
         temporary = results.store.temporary()
         try:
-            _copy(source, temporary, entry)
+            try:
+                os.link(source, temporary)  # Our own copy, which nobody writes to.
+            except OSError:
+                shutil.copyfile(source, temporary)
             return results.put_blob(temporary)
         finally:
             temporary.unlink(missing_ok=True)
@@ -221,9 +245,15 @@ def _entry(path: Path, digest: Callable[[Path], Digest]) -> FileEntry:
     )
 
 
-def _copy(source: Path, target: Path, entry: FileEntry) -> None:
-    shutil.copyfile(source, target)
-    if entry.is_executable:
+def _copy(source: Path, target: Path) -> FileEntry:
+    """Copy a file, and tell what was copied."""
+    hasher = blake3()
+    with source.open("rb") as read, target.open("xb") as written:
+        while part := read.read(_PART_BYTES):
+            hasher.update(part)
+            written.write(part)
+        found = os.fstat(read.fileno())
+    is_executable = bool(found.st_mode & stat.S_IXUSR)
+    if is_executable:
         target.chmod(target.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP)
-    if Digest.of_file(target) != entry.digest:
-        raise StoreError(f"{source} changed while it was copied: expected a file that rests. Run the step again.")
+    return FileEntry(Digest(hasher.hexdigest()), target.stat().st_size, is_executable)

@@ -38,6 +38,7 @@ def tree(tmp_path: Path) -> Path:
     (folder / "sub" / "run.sh").write_text("#!/bin/sh\n")
     (folder / "sub" / "run.sh").chmod(0o755)
     (folder / "same.txt").write_text("a")
+    (folder / "same.txt").chmod(0o755)
     return folder
 
 
@@ -167,7 +168,7 @@ def test_a_folder_comes_back_with_its_files_empty_folders_and_what_may_be_execut
     shutil.rmtree(tree)
     back = FORMATS["folder"].hand_over(read_output(output, results), tmp_path / "handed")
     assert names(back) == expected
-    assert (back / "sub/run.sh").stat().st_mode & 0o100
+    assert (back / "sub/run.sh").stat().st_mode & (back / "same.txt").stat().st_mode & 0o100
     assert not (back / "a.txt").stat().st_mode & 0o100
     assert captured(back).version() == kept.version
     assert len(output.blobs) == 3, "a listing, and each content once"
