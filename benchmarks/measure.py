@@ -1,0 +1,67 @@
+"""Measuring whole processes: wall time and peak memory, two sides taken in turn."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process took.
+
+    Attributes:
+        peak_mb: The most memory that it held at once.
+    """
+
+    seconds: float
+    peak_mb: float
+    output: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; ``target`` is the most that the ratio or value may be."""
+
+    what: str
+    ours: str
+    compared: str
+    found: float
+    target: str
+
+
+def process(command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> Cost:
+    """Run a process to its end; none of our own variables reach it unless they are given."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ODA_", "DAGSTER_", "AWS_"))}
+    started = time.perf_counter()
+    with subprocess.Popen(
+        list(command), cwd=folder, env={**kept, **(env or {})}, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        output = running.stdout.read()
+        _, status, used = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+    if running.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with status {running.returncode}")
+    return Cost(time.perf_counter() - started, used.ru_maxrss / 1024, output)
+
+
+def alternated(runs: int, first: Callable[[], Cost], second: Callable[[], Cost]) -> tuple[Cost, Cost]:
+    """Medians of two measurements taken in turn, so that a busy moment meets both."""
+    pairs = [(first(), second()) for _ in range(runs)]
+    return median(one for one, _ in pairs), median(other for _, other in pairs)
+
+
+def median(costs: object) -> Cost:
+    found = list(costs)  # type: ignore[call-overload]
+    return Cost(statistics.median(cost.seconds for cost in found), statistics.median(cost.peak_mb for cost in found))
+
+
+def ratio(what: str, ours: Cost, theirs: Cost, target: str) -> Row:
+    """A line that compares wall times."""
+    return Row(what, f"{ours.seconds:.2f} s", f"{theirs.seconds:.2f} s", ours.seconds / theirs.seconds, target)
