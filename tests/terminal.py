@@ -62,8 +62,13 @@ class Terminal:
         """Read to the end; returns the exit status."""
         while self._receive():
             pass
-        os.close(self._ours)
         return self.process.wait(timeout=60)
+
+    def close(self) -> None:
+        """End the command, if a failed test left it running."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
 
     def _receive(self) -> bool:
         """Take what has come within a moment; False at the end."""

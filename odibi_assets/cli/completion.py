@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import typer
 
@@ -48,8 +49,9 @@ def complete_run(context: typer.Context, incomplete: str) -> list[str]:
         project = _project(context)
         for source, name in pipelines(project):
             definition = source.definition().pipeline
-            results = open_results(project.store_root(definition.store if definition is not None else None))
-            found += Runs(results.store).of_pipeline(name, project.environment)
+            root = project.store_root(definition.store if definition is not None else None)
+            if isinstance(root, Path):  # A shell does not wait for a bucket.
+                found += Runs(open_results(root).store).of_pipeline(name, project.environment)
     except OdibiAssetsError:
         return []
     found.sort(key=lambda run: run.start.started_at, reverse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 
 import pytest
 from project_folder import ProjectFolder
@@ -27,13 +28,26 @@ def shop(project: ProjectFolder) -> ProjectFolder:
     return project
 
 
-def run(project: ProjectFolder, *arguments: str, **env: str) -> Terminal:
-    home = {"DAGSTER_HOME": str(project.root / "dagster_home")}
-    return Terminal(["-C", str(project.root), "run", "pipe.yaml", *arguments], {**home, **env})
+Run = Callable[..., Terminal]
 
 
-def test_a_run_shows_a_tree_by_layer_and_ends_with_a_table(shop: ProjectFolder) -> None:
-    terminal = run(shop)
+@pytest.fixture
+def run(shop: ProjectFolder) -> Iterator[Run]:
+    """Runs the shop on a terminal; variables are named arguments."""
+    opened: list[Terminal] = []
+
+    def start(**env: str) -> Terminal:
+        home = {"DAGSTER_HOME": str(shop.root / "dagster_home")}
+        opened.append(Terminal(["-C", str(shop.root), "run", "pipe.yaml"], {**home, **env}))
+        return opened[-1]
+
+    yield start
+    for terminal in opened:
+        terminal.close()
+
+
+def test_a_run_shows_a_tree_by_layer_and_ends_with_a_table(shop: ProjectFolder, run: Run) -> None:
+    terminal = run()
     during = terminal.wait_for(lambda screen: "computing" in screen and "hello" in screen)
     lines = [" ".join(line.split()) for line in during.splitlines()]
     assert lines[0] == "hello from the step"
@@ -56,12 +70,12 @@ def test_a_run_shows_a_tree_by_layer_and_ends_with_a_table(shop: ProjectFolder) 
     assert [line.split()[0] for line in terminal.text.splitlines() if "no result yet" in line] == list(STEPS)
 
 
-def test_a_second_run_says_how_long_it_will_take_and_what_reuse_spared(shop: ProjectFolder) -> None:
+def test_a_second_run_says_how_long_it_will_take_and_what_reuse_spared(shop: ProjectFolder, run: Run) -> None:
     shop.write("go", "")
     shop.run()
     (shop.root / "go").unlink()
     shop.edit("rules.py", "return minimum", "return minimum + 1")
-    terminal = run(shop, NO_COLOR="1")
+    terminal = run(NO_COLOR="1")
     during = terminal.wait_for(lambda screen: "computing" in screen and "left" in screen)
     assert re.search(r"2/6 steps, \d+\.\d s, about \d+\.\d s left", during)
     assert re.search(r"✓\s+orders\s+cached\s+4 rows", during)
@@ -96,9 +110,9 @@ def test_a_step_with_several_outputs_is_one_line(project: ProjectFolder) -> None
     assert project.oda("run", "pair.py:pair").stdout.count(" computed  both") == 1
 
 
-def test_a_dumb_terminal_gets_plain_lines(shop: ProjectFolder) -> None:
+def test_a_dumb_terminal_gets_plain_lines(shop: ProjectFolder, run: Run) -> None:
     shop.write("go", "")
-    terminal = run(shop, TERM="dumb")
+    terminal = run(TERM="dumb")
     assert terminal.wait() == 0
     assert b"\x1b" not in terminal.received
     assert b" computed  orders" in terminal.received
