@@ -52,11 +52,17 @@ def test_a_fresh_machine_reuses_what_another_computed(
     assert {step["outcome"] for step in document["steps"]} == {"cached"}
     assert document["run_id"] is None
     assert two.data("summary") == one.data("summary")
+    assert not list(one.root.rglob(".oda/results")), "nothing but copies lies in the project"
+
+
+def test_two_machines_take_turns(seaweedfs: SeaweedFS, tmp_path: Path, zygote: Zygote) -> None:
+    url = f"s3://{seaweedfs.make_bucket(f'turns-{uuid.uuid4().hex[:8]}')}"
+    one, two = (machine(tmp_path / name, zygote, url, seaweedfs.env) for name in ("one", "two"))
+    one.run()
     two.edit("transforms.py", "OFFSET = 0", "OFFSET = 7")
     assert computed(two.outcomes()) == {"summary"}
     one.edit("transforms.py", "OFFSET = 0", "OFFSET = 7")
     assert computed(one.outcomes()) == set()
-    assert not list(one.root.rglob(".oda/results")), "nothing but copies lies in the project"
 
 
 def test_a_failed_run_is_resumed_with_what_lies_in_the_bucket(
@@ -109,7 +115,6 @@ def test_a_run_goes_on_when_the_bucket_dies_in_the_middle_and_uploads_later(
 
     # Still away: everything is found on this machine, and the other one is told what is wrong.
     assert computed(one.outcomes()) == set()
-    assert [row["name"] for row in one.data("summary")] == ["ann", "bob"]
     refused = two.oda("run", "pipe.yaml")
     assert refused.status == 1
     assert "does not answer" in refused.text
@@ -120,7 +125,7 @@ def test_a_run_goes_on_when_the_bucket_dies_in_the_middle_and_uploads_later(
     assert not [
         path
         for path in (one.root / ".oda" / "spool").rglob("*/*")
-        if path.is_file() and path.name != "lock" and ".locks" not in path.parts
+        if path.is_file() and path.name not in ("lock", "format.json") and ".locks" not in path.parts
     ]
     assert computed(two.outcomes()) == set()
     assert two.data("summary") == one.data("summary")

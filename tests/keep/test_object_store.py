@@ -76,6 +76,11 @@ class TestS3(BucketContract):
 class TestTieredS3(TestS3):
     """With the folders of this machine before it, nothing in the contract changes."""
 
+    # Who wins is decided in the bucket, and tried there.
+    test_of_16_threads_that_create_one_name_exactly_one_succeeds = None  # type: ignore[assignment]
+    test_of_4_processes_that_create_one_name_exactly_one_succeeds = None  # type: ignore[assignment]
+    test_of_creates_and_swaps_from_nothing_exactly_one_succeeds = None  # type: ignore[assignment]
+
     @pytest.fixture
     def store(self, bucket: tuple[Any, str, str], tmp_path: Path) -> Any:
         server, scheme, name = bucket

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -193,6 +194,20 @@ def test_a_process_that_ends_while_it_is_away_loses_nothing(here: Machine, there
     assert current(there.open()) == {"clean": result.reference}
 
 
+def test_deleting_the_copies_loses_nothing_that_waits(here: Machine, there: Machine, way: UnsteadyWay) -> None:
+    results = here.open()
+    way.cut = True
+    result = kept.store(results, kept.key(), kept.table(1))
+    publish(results, clean=result.reference)
+    shutil.rmtree(here.root.local)
+    assert kept.verified(here.open_later(), result.reference) == [{"n": 1}]
+    way.cut = False
+    shutil.rmtree(here.root.local, ignore_errors=True)
+    here.open_later()
+    assert kept.verified(there.open(), result.reference) == [{"n": 1}]
+    assert current(there.open()) == {"clean": result.reference}
+
+
 def test_a_bucket_that_was_never_opened_here_and_is_away_is_an_error(here: Machine, way: UnsteadyWay) -> None:
     way.cut = True
     with pytest.raises(StoreAway, match="never opened it"):
@@ -321,6 +336,8 @@ def test_a_bucket_that_was_emptied_is_another_store_and_its_copies_are_dropped(
     assert list(second.candidates(kept.key().digest())) == []
     assert waiting(tiered(second).spool) == []
     assert "not the one that this machine knew" in caplog.text
+    (aside,) = [path for path in here.root.spool.iterdir() if "-" in path.name]
+    assert list(aside.rglob("blobs/*/*"))
 
 
 # Refusals.
