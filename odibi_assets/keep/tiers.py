@@ -195,7 +195,7 @@ class TieredStore:
 
     def _looked_up(self, name: str) -> int | None:
         found = self.bucket.size(name)
-        if name.startswith("revoked/"):
+        if name.startswith("revoked/") and (found is None or self.held.size(name) is None):
             self._copied(name, None if found is None else b"")
         return found
 

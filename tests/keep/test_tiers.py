@@ -183,6 +183,16 @@ def test_while_it_is_away_results_that_this_machine_read_are_found_by_key(here: 
     assert kept.verified(results, result.reference) == [{"n": 1}]
 
 
+def test_what_was_known_to_be_taken_out_of_use_stays_so_while_it_is_away(
+    here: Machine, there: Machine, way: UnsteadyWay
+) -> None:
+    result = kept.store(here.open(), kept.key(), kept.table(1))
+    there.open().revoke(result.key.digest(), 1, why="invalidated", at=kept.AT)
+    assert list(here.open().candidates(kept.key().digest())) == []
+    way.cut = True
+    assert list(here.open().candidates(kept.key().digest())) == []
+
+
 def test_a_process_that_ends_while_it_is_away_loses_nothing(here: Machine, there: Machine, way: UnsteadyWay) -> None:
     here.open()
     way.cut = True
