@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import uuid
 
 from odibi_assets.declare.bucket_root import BucketRoot
 from odibi_assets.errors import StoreAway, StoreError
@@ -13,6 +14,7 @@ from odibi_assets.keep.bucket_client import settings_of
 from odibi_assets.keep.folder_store import FolderStore
 from odibi_assets.keep.object_store import ObjectStore
 from odibi_assets.keep.tiers import TieredStore
+from odibi_assets.keep.upload import waiting
 
 _PROBED = "conditional-writes"
 _log = logging.getLogger("odibi_assets")
@@ -32,7 +34,7 @@ def open_bucket(root: BucketRoot) -> TieredStore:
     store = TieredStore(ObjectStore(root, settings, held.root), held, spool)
     if not store.away:
         _meet(store)
-    if store.away and held.get("format.json") is None:
+    if store.away and store.get("format.json") is None:
         raise StoreAway(
             f"The store {root.url} does not answer, and this machine has never opened it, so there is nothing to go on "
             "with. Check the network, the endpoint and the credentials, or set ODA_STORE to a folder."
@@ -51,15 +53,22 @@ def _meet(store: TieredStore) -> None:
     except StoreAway as error:
         store.leave(error)
         return
-    known = held.get("format.json")
-    if known is not None and known != found:
+    _drop_strangers(store, found)
+
+
+def _drop_strangers(store: TieredStore, found: bytes | None) -> None:
+    """Drop the copies of another store, which lay here before; what waited for it is put aside."""
+    held, spool = store.held, store.spool
+    if any(known not in (None, found) for known in (held.get("format.json"), spool.get("format.json"))):
         _log.warning("The store %s is not the one that this machine knew: its copies are dropped.", store.name)
         shutil.rmtree(held.root, ignore_errors=True)
         held.put(_PROBED, b"honoured")
-        if store.spool.root.is_dir():
-            aside = store.spool.root.with_name(f"{store.spool.root.name}-{Digest.of_bytes(known).hex[:8]}")
-            os.replace(store.spool.root, aside)
+        if waiting(spool):
+            aside = spool.root.with_name(f"{spool.root.name}-{uuid.uuid4().hex[:8]}")
+            os.replace(spool.root, aside)
             _log.warning("What waited for the former one lies in %s; remove it when it is not needed.", aside)
+        else:
+            shutil.rmtree(spool.root, ignore_errors=True)
 
 
 def _try_conditions(store: TieredStore, *, is_made: bool) -> None:

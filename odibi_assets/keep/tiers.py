@@ -158,6 +158,9 @@ class TieredStore:
     def leave(self, error: StoreError, *, away: bool = False) -> None:
         """Go on without the bucket, or only without writing to it where it answers that it refuses."""
         self.keeps_back = True
+        known = self.held.get("format.json")
+        if known is not None and self.spool.get("format.json") is None:
+            self.spool.put("format.json", known)  # Says which store the spool waits for.
         if away or isinstance(error, StoreAway):
             self.away = True
             _failed_at[self._place] = self.now()
@@ -192,7 +195,7 @@ class TieredStore:
 
     def _looked_up(self, name: str) -> int | None:
         found = self.bucket.size(name)
-        if name.startswith("revoked/"):
+        if name.startswith("revoked/") and (found is None or self.held.size(name) is None):
             self._copied(name, None if found is None else b"")
         return found
 

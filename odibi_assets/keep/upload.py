@@ -47,7 +47,7 @@ def upload(bucket: ObjectStore, held: FolderStore, spool: FolderStore) -> None:
     Raises:
         StoreError: The bucket can't be written, or is another one; what is not there keeps waiting.
     """
-    if bucket.get("format.json") != held.get("format.json"):
+    if bucket.get("format.json") != spool.get("format.json"):
         raise StoreError(
             f"The store {bucket.name} is not the one that {spool.name} waits for: nothing is uploaded. "
             "Check the endpoint, and whether somebody emptied the bucket."

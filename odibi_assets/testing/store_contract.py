@@ -229,7 +229,7 @@ class StoreContract:
         assert store.get("counter") == b"%d" % (PROCESSES * 2 * self.rounds)
 
     def test_of_creates_and_swaps_from_nothing_exactly_one_succeeds(self, store: Store) -> None:
-        for round_number in range(3 * self.rounds):
+        for round_number in range(2 * self.rounds):
             name = f"a/{round_number}"
             datas = [f"{i}".encode() for i in range(THREADS)]
             succeeded = _at_once(

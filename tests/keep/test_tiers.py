@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -182,6 +183,16 @@ def test_while_it_is_away_results_that_this_machine_read_are_found_by_key(here: 
     assert kept.verified(results, result.reference) == [{"n": 1}]
 
 
+def test_what_was_known_to_be_taken_out_of_use_stays_so_while_it_is_away(
+    here: Machine, there: Machine, way: UnsteadyWay
+) -> None:
+    result = kept.store(here.open(), kept.key(), kept.table(1))
+    there.open().revoke(result.key.digest(), 1, why="invalidated", at=kept.AT)
+    assert list(here.open().candidates(kept.key().digest())) == []
+    way.cut = True
+    assert list(here.open().candidates(kept.key().digest())) == []
+
+
 def test_a_process_that_ends_while_it_is_away_loses_nothing(here: Machine, there: Machine, way: UnsteadyWay) -> None:
     here.open()
     way.cut = True
@@ -190,6 +201,20 @@ def test_a_process_that_ends_while_it_is_away_loses_nothing(here: Machine, there
     assert kept.verified(here.open_later(), result.reference) == [{"n": 1}]
     way.cut = False
     here.open_later()
+    assert current(there.open()) == {"clean": result.reference}
+
+
+def test_deleting_the_copies_loses_nothing_that_waits(here: Machine, there: Machine, way: UnsteadyWay) -> None:
+    results = here.open()
+    way.cut = True
+    result = kept.store(results, kept.key(), kept.table(1))
+    publish(results, clean=result.reference)
+    shutil.rmtree(here.root.local)
+    assert kept.verified(here.open_later(), result.reference) == [{"n": 1}]
+    way.cut = False
+    shutil.rmtree(here.root.local, ignore_errors=True)
+    here.open_later()
+    assert kept.verified(there.open(), result.reference) == [{"n": 1}]
     assert current(there.open()) == {"clean": result.reference}
 
 
@@ -321,6 +346,8 @@ def test_a_bucket_that_was_emptied_is_another_store_and_its_copies_are_dropped(
     assert list(second.candidates(kept.key().digest())) == []
     assert waiting(tiered(second).spool) == []
     assert "not the one that this machine knew" in caplog.text
+    (aside,) = [path for path in here.root.spool.iterdir() if "-" in path.name]
+    assert list(aside.rglob("blobs/*/*"))
 
 
 # Refusals.

@@ -52,7 +52,7 @@ class SeaweedFS:
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
         ]
-        command += ["-volume.max=50", "-master.volumeSizeLimitMB=512", "-master.telemetry=false"]
+        command += ["-volume.max=1000", "-master.volumeSizeLimitMB=512", "-master.telemetry=false"]
         self.server = Server(command, folder, self._ready)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,14 +17,18 @@ import pytest
 TOOLS = Path(__file__).parents[2] / ".venv" / ".servers"
 """Where `make test` installs what does not come from PyPI."""
 
+_given: set[int] = set()
+
 
 def free_port() -> int:
-    """A port of loopback on which nobody listens now; low enough for servers that add 10,000 to it."""
+    """A port of loopback on which nobody listens now, below those that the kernel gives to clients."""
     while True:
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            port: int = found.getsockname()[1]
-        if port < 55_000:
+        port = random.randrange(12_000, 32_000)
+        if port in _given:
+            continue
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
 
 
