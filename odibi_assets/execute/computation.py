@@ -82,6 +82,11 @@ class Computation:
             "python": self._run_python,
             "command": self._run_command,
         }[step.kind]
+        with unobserved():
+            copies = Copies(self.world, self.log)
+            for output in step.outputs.values():
+                if output.path is not None:  # What an earlier run left there is no part of this one.
+                    copies.clear(output.path)
         watched = transform(step, decision, inputs, attempt)
         seconds = time.perf_counter() - started
         try:
@@ -162,11 +167,6 @@ class Computation:
         command = self.identified.commands[step.name]
         secrets = secret_values(self.identified.pipeline, self.world.env)
         with unobserved():
-            copies = Copies(self.world, self.log)
-            for output in step.outputs.values():
-                assert output.path is not None
-                copies.clear(output.path)
-                (self.world.root / output.path).parent.mkdir(parents=True, exist_ok=True)
             given = {name: FORMATS[kept.format].as_path(kept, self.folder) for name, kept in inputs.items()}
             env = command_environment(self.world.env, decision.step.env, given)
             arguments = fill_env(list(command.arguments), self.world.env)

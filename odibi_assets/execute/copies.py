@@ -39,6 +39,10 @@ class Copies:
 
     def __post_init__(self) -> None:
         self._path = self.world.local / "copies.json"
+        self._load()
+
+    def _load(self) -> None:
+        """Read the record again: other processes add to it."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError), unobserved():
             data = json.loads(self._path.read_text())
             if data["v"] == _VERSION:
@@ -77,8 +81,11 @@ class Copies:
     def clear(self, path: str) -> None:
         """Make room at a path; what stands there and is not ours is moved aside, not deleted."""
         target = self.world.root / path
+        with contextlib.suppress(OSError):  # Whoever writes there meets it again, and says so.
+            target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
             return
+        self._load()
         known = self._record.get(path)
         if known is not None and known[1] == self._content(path):
             shutil.rmtree(target) if target.is_dir() else target.unlink()
@@ -128,6 +135,7 @@ class Copies:
 
     def _note(self, path: str, wanted: str) -> None:
         content = self._content(path)
+        self._load()
         if content is not None:
             self._record[path] = [wanted, content]
             write_local(self._path, json.dumps({"v": _VERSION, "copies": self._record}))

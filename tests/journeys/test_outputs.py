@@ -230,6 +230,42 @@ def test_a_folder_that_is_reused_is_put_back_as_it_was(staging: ProjectFolder, d
     assert {path.name: path.read_text() for path in folder.iterdir()} == dict.fromkeys(["0.txt", "1.txt"], "hi eu None")
 
 
+def test_a_function_may_put_a_folder_at_a_path_that_is_empty_each_time(project: ProjectFolder) -> None:
+    project.write("names.txt", "a b")
+    project.write(
+        "pipe.yaml",
+        """
+        name: pipe
+        steps:
+          - name: made
+            layer: bronze
+            python: transforms:make
+            files: [names.txt]
+            outputs: {pages: {path: out/pages, format: folder}, count: {format: json}}
+        """,
+    )
+    project.write(
+        "transforms.py",
+        """
+        import pathlib
+
+        def make():
+            folder = pathlib.Path("out/pages")
+            folder.mkdir()
+            names = pathlib.Path("names.txt").read_text().split()
+            for name in names:
+                (folder / name).write_text(name)
+            return {"count": len(names)}
+        """,
+    )
+    project.run()
+    project.write("names.txt", "b c d")
+    assert project.outcomes() == {"made": "computed"}
+    assert {path.name for path in (project.root / "out/pages").iterdir()} == {"b", "c", "d"}
+    assert shown(project, "made.count") == 3
+    assert not (project.root / ".oda/local/aside").exists(), "what the pipeline made itself is not kept aside"
+
+
 def test_what_a_user_put_in_a_folder_is_moved_aside_and_not_lost(staging: ProjectFolder) -> None:
     staging.write("data/stage/mine.txt", "precious")
     staging.run()
