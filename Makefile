@@ -45,7 +45,7 @@ check: $(STAMP)  ## lint, types and import rules
 	$(BIN)/lint-imports
 
 test: check $(DATA) $(SERVERS)  ## check, and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 fuzz: $(STAMP)  ## random pipelines and edits, many more than the tests make
 	ODA_FUZZ_EDITS=2000 $(BIN)/python -m pytest tests/journeys/test_differential.py -s

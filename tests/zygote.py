@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import traceback
 from typing import Any
 
@@ -43,9 +44,18 @@ def answer_request(request: dict[str, Any]) -> int:
 
 
 def main() -> None:
+    import dagster as dg
+    import duckdb  # noqa: F401
+    import pandas  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
     import odibi_assets.cli.app
     import odibi_assets.cli.quick
+    import odibi_assets.orchestrate.assets
     import odibi_assets.orchestrate.launch  # noqa: F401
+
+    with tempfile.TemporaryDirectory() as home, dg.DagsterInstance.local_temp(home) as instance:
+        instance.get_runs_count()  # loads the storage, which Dagster imports when it is first used
 
     serve(answer_request)
 
