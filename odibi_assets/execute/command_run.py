@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from odibi_assets.declare.step import DeclaredOutput
 from odibi_assets.errors import StepError
 from odibi_assets.identify.command import Command
 
@@ -66,6 +69,34 @@ def run_command(
         ended = f"was stopped by signal {-status}" if status < 0 else f"ended with status {status}"
         printed = "\n".join(last) or "It printed nothing."
         raise StepError(f"The command {' '.join(command.arguments)!r} {ended}. Its last lines:\n{printed}")
+
+
+def found_at_path(name: str, output: DeclaredOutput, root: Path) -> Any:
+    """What a command left at an output's path.
+
+    Raises:
+        StepError: There is nothing, or nothing of the output's format.
+    """
+    assert output.path is not None
+    path = root / output.path
+    if not path.exists():
+        raise StepError(f"The command made nothing at {output.path}: expected its output {name!r} there.")
+    try:
+        if output.format in ("file", "folder"):
+            return path
+        if output.format == "parquet":
+            import pyarrow.parquet as pq
+
+            return pq.read_table(path, partitioning=None)
+        if output.format == "numpy":
+            import numpy as np
+
+            found = np.load(path, allow_pickle=False)
+            return found if isinstance(found, np.ndarray) else dict(found)
+        data = path.read_bytes()
+        return data if output.format == "bytes" else data.decode() if output.format == "text" else json.loads(data)
+    except (OSError, ValueError) as error:
+        raise StepError(f"Output {name!r} at {output.path} can't be read as {output.format}: {error}") from error
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -13,24 +12,24 @@ from typing import Any
 
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
-from odibi_assets.declare.step import DeclaredOutput, Step, secret_template
+from odibi_assets.declare.step import Step, secret_template
 from odibi_assets.declare.template import fill_env
 from odibi_assets.engines.duckdb_sql import run_statement
 from odibi_assets.engines.engine import Engine, SourceFile
 from odibi_assets.errors import NotStorable, OdibiAssetsError, StepError
-from odibi_assets.execute.command_run import command_environment, run_command
+from odibi_assets.execute.command_run import command_environment, found_at_path, run_command
 from odibi_assets.execute.commit import Computed
 from odibi_assets.execute.copies import Copies
 from odibi_assets.execute.hidden_channels import HiddenChannels
 from odibi_assets.execute.redaction import redacted, secret_values
+from odibi_assets.execute.returned import Returned
 from odibi_assets.execute.step_context import StepContext
 from odibi_assets.identify.file_digest import match, partition_of
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.observed_inputs import Observation, Recorder, observed, unobserved
 from odibi_assets.identify.transform import ANYTHING, FRAMES, PATH
 from odibi_assets.keep.formats.kept import Kept
-from odibi_assets.keep.formats.known import FORMATS, suitable
-from odibi_assets.keep.formats.plain import described
+from odibi_assets.keep.formats.known import FORMATS
 
 
 class FilesChanged(StepError):
@@ -82,18 +81,15 @@ class Computation:
             "python": self._run_python,
             "command": self._run_command,
         }[step.kind]
-        with unobserved():
-            copies = Copies(self.world, self.log)
-            for output in step.outputs.values():
-                if output.path is not None:  # What an earlier run left there is no part of this one.
-                    copies.clear(output.path)
-        watched = transform(step, decision, inputs, attempt)
-        seconds = time.perf_counter() - started
-        try:
-            with unobserved():
-                outputs = self._settled(step, watched)
-        except NotStorable as error:
-            raise NotStorable(f"The result of step {step.name!r} can't be kept. {error}") from error
+        with Copies(self.world, self.log).room_for(decision.step):
+            watched = transform(step, decision, inputs, attempt)
+            seconds = time.perf_counter() - started
+            returned = Returned(step, self.world.root, self.engine, self.folder)
+            try:
+                with unobserved():
+                    outputs = returned.settled(watched.value, shared=watched.shared)
+            except NotStorable as error:
+                raise NotStorable(f"The result of step {step.name!r} can't be kept. {error}") from error
         now = self.world.now()
         expires = now + datetime.timedelta(seconds=step.cache.ttl) if step.cache.ttl is not None else None
         return Computed(
@@ -109,46 +105,6 @@ class Computation:
             replaces=decision.replaces,
             expires_at=expires.isoformat(timespec="milliseconds") if expires else None,
         )
-
-    def _settled(self, step: Step, watched: _Watched) -> dict[str, Kept]:
-        values = self._by_output(step, watched.value)
-        return {name: self._settled_one(step, name, value, watched.shared) for name, value in values.items()}
-
-    def _settled_one(self, step: Step, name: str, value: Any, shared: bool) -> Kept:
-        declared = step.outputs[name].format if name in step.outputs else None
-        format = declared or ("parquet" if self.engine.is_frame(value) else suitable(value))
-        if format == "parquet":
-            value = self.engine.take(value)
-        elif isinstance(value, Path):
-            value = self.world.root / value
-        try:
-            return FORMATS[format].settle(value, shared=shared, folder=self.folder)
-        except NotStorable as error:
-            if name not in step.outputs:
-                raise
-            raise NotStorable(f"Output {name!r}: {error}") from error
-
-    def _by_output(self, step: Step, value: Any) -> dict[str, Any]:
-        """What a step came out with, by output: a dict where it declares several."""
-        if not step.outputs:
-            return {"result": value}
-        names = list(step.outputs)
-        placed = {name: self.world.root / found.path for name, found in step.outputs.items() if found.path is not None}
-        if isinstance(value, Mapping) and (len(names) > 1 or set(value) == set(names)):
-            found = {**placed, **value}
-        elif value is None and placed:
-            found = dict(placed)
-        elif len(names) == 1:
-            found = {names[0]: value}
-        else:
-            raise NotStorable(f"It returned {described(value)}: expected a dict with {', '.join(names)}.")
-        missing = [name for name in names if name not in found]
-        unknown = [str(name) for name in found if name not in step.outputs]
-        if missing or unknown:
-            told = [f"lacks {', '.join(missing)}"] if missing else []
-            told += [f"has {', '.join(unknown)}, which the step does not declare"] if unknown else []
-            raise NotStorable(f"What it returned {' and '.join(told)}: expected a dict with {', '.join(names)}.")
-        return {name: found[name] for name in names}
 
     def _handed(self, kept: Kept, handed_as: str) -> Any:
         """An input as its taker asks for it; what is no frame comes as it was returned."""
@@ -174,29 +130,8 @@ class Computation:
                 command, arguments, self.world.root, env, lambda line: self.log.info("%s", redacted(line, secrets))
             )
             self._check_files(step, decision)
-            values = {name: self._made(name, output) for name, output in step.outputs.items()}
+            values = {name: found_at_path(name, output, self.world.root) for name, output in step.outputs.items()}
         return _Watched(values, True)
-
-    def _made(self, name: str, output: DeclaredOutput) -> Any:
-        """What a command left at an output's path."""
-        assert output.path is not None
-        path = self.world.root / output.path
-        if not path.exists():
-            raise StepError(f"The command made nothing at {output.path}: expected its output {name!r} there.")
-        try:
-            if output.format in ("file", "folder"):
-                return path
-            if output.format == "parquet":
-                return self.engine.read("parquet", [SourceFile(path)], {})
-            if output.format == "numpy":
-                import numpy as np
-
-                found = np.load(path, allow_pickle=False)
-                return found if isinstance(found, np.ndarray) else dict(found)
-            data = path.read_bytes()
-            return data if output.format == "bytes" else data.decode() if output.format == "text" else json.loads(data)
-        except (OSError, ValueError) as error:
-            raise StepError(f"Output {name!r} at {output.path} can't be read as {output.format}: {error}") from error
 
     def _check_files(self, step: Step, decision: Decision) -> None:
         """What was computed while its files changed is never stored (truth.md 4.1)."""

@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from odibi_assets.decide.plan import World
 from odibi_assets.errors import NotStorable, StepError
@@ -88,13 +89,27 @@ class Copies:
         self._load()
         known = self._record.get(path)
         if known is not None and known[1] == self._content(path):
-            shutil.rmtree(target) if target.is_dir() else target.unlink()
+            _remove(target)
             return
         aside = self.world.local / "aside" / f"{time.strftime('%Y%m%dT%H%M%S')}-{target.name}"
         aside = aside if not aside.exists() else new_path(aside.parent, f"-{target.name}")
         aside.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(target, aside)
         self.log.warning("%s was not written by this pipeline, or was changed since: it was moved to %s.", path, aside)
+
+    @contextlib.contextmanager
+    def room_for(self, step: StepIdentity) -> Iterator[None]:
+        """While a step is computed: the paths of its outputs are empty at first, and again if it fails."""
+        with unobserved():
+            for path in step.places.values():
+                self.clear(path)
+        try:
+            yield
+        except BaseException:
+            with unobserved(), contextlib.suppress(OSError):
+                for path in step.places.values():
+                    _remove(self.world.root / path)
+            raise
 
     def _wanted(self, step: StepIdentity, result: Result) -> Iterator[tuple[str, str, str | None]]:
         """Path, what should stand there, and which output it is; None for the copy for people."""
@@ -143,3 +158,10 @@ class Copies:
     def note_output(self, path: str, version: Digest) -> None:
         """Remember that a step of ours put this at a path."""
         self._note(path, str(version))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

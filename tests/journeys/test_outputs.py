@@ -299,6 +299,15 @@ def test_a_command_that_fails_is_told_with_its_last_lines(staging: ProjectFolder
     assert words in steps["staged"]["error"]
 
 
+def test_what_a_failed_command_left_is_gone_and_hinders_nobody(staging: ProjectFolder) -> None:
+    staging.edit("stage.py", 'print("staged"', 'raise SystemExit(1)\nprint("staged"')
+    staging.run(status=1)
+    assert not (staging.root / "data/stage").exists()
+    staging.edit("stage.py", "raise SystemExit(1)", "")
+    staging.run()
+    assert not (staging.root / ".oda/local/aside").exists()
+
+
 def test_a_command_that_does_not_exist_is_a_mistake(staging: ProjectFolder) -> None:
     staging.edit("pipe.yaml", "[python, stage.py", "[no-such-program, stage.py")
     (mistake,) = staging.oda("validate", "pipe.yaml", "--json").json["mistakes"]
