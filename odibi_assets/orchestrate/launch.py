@@ -7,10 +7,13 @@ could take it up. ``tests/orchestrate/test_launch.py`` says so when Dagster move
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import dagster as dg
 from dagster._core.code_pointer import CustomPointer, ModuleCodePointer
@@ -85,17 +88,29 @@ def open_instance(project: Project) -> dg.DagsterInstance:
     """The project's Dagster instance, in ``$DAGSTER_HOME`` or its own ``dagster_home``."""
     home = project.dagster_home
     settings = home / "dagster.yaml"
-    try:
-        home.mkdir(parents=True, exist_ok=True)
+    with _alone_in(home):
         if not settings.exists():
             settings.write_text(DEFAULT_HOME)
+        os.environ["DAGSTER_HOME"] = str(home)
+        return dg.DagsterInstance.get()
+
+
+@contextlib.contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    """One process at a time: of two that make the tables of a new home at once, Dagster lets one fail."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(home / ".opening", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise UsageError(
             f"The Dagster home {home} can't be used: {error.strerror}. "
             "Set DAGSTER_HOME to a folder that can be written."
         ) from error
-    os.environ["DAGSTER_HOME"] = str(home)
-    return dg.DagsterInstance.get()
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def job_here(definitions: dg.Definitions, pipeline: str) -> IJob:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -150,3 +154,22 @@ def test_a_move_without_a_run_is_reported_by_the_next_run(shop: ProjectFolder) -
     assert latest() != first.versions["orders"]
     shop.run("--force=customers")
     assert latest() == first.versions["orders"]
+
+
+_OPEN = """
+import sys, time
+from odibi_assets.declare.project import Project
+from odibi_assets.orchestrate.launch import open_instance
+time.sleep(max(0, float(sys.argv[2]) - time.time()))
+with open_instance(Project.at(sys.argv[1])) as instance:
+    print(instance.get_runs_count())
+"""
+
+
+def test_processes_that_open_a_new_home_at_once_all_can(tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DAGSTER_")}
+    at = str(time.time() + 4)  # when all of them have imported Dagster
+    command = [sys.executable, "-c", _OPEN, str(tmp_path), at]
+    opening = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(4)]
+    answers = [process.communicate(timeout=60)[0].decode() for process in opening]
+    assert answers == ["0\n"] * 4
