@@ -13,7 +13,7 @@ from odibi_assets.engines.duckdb_sql import run_statement
 from odibi_assets.keep.formats.frame import settle
 
 STATEMENT = """
-select name, date_trunc('day', at) as day, count(*) as orders, sum(price) as price, avg(rate) as rate,
+select name, date_trunc('day', "at") as day, count(*) as orders, sum(price) as price, avg(rate) as rate,
     max(count) as most
 from orders where small > 100 group by name, day order by name, day
 """

@@ -21,9 +21,9 @@ _TEMPORARY = "tmp"
 class FolderStore:
     """Objects as files below one folder.
 
-    Small objects (results, snapshots, heads, runs) are fsynced with their folder. Blobs, which come
-    through ``put_file``, are not: they are verified on read, so that a power cut costs the last
-    seconds and never gives wrong data.
+    What is created or swapped (results, snapshots, heads) is fsynced with its folder. Blobs and what
+    is put (records of runs) are not: blobs are verified on read, and a record that can't be read
+    counts as none, so that a power cut costs the last seconds and never gives wrong data.
 
     Args:
         durable: False for copies of what lies elsewhere: nothing is fsynced.
@@ -60,7 +60,7 @@ class FolderStore:
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def put(self, name: str, data: bytes) -> None:
-        with self._reported("write", name), self._written(name, data) as (temporary, path):
+        with self._reported("write", name), self._written(name, data, durable=False) as (temporary, path):
             os.replace(temporary, path)
 
     def create(self, name: str, data: bytes) -> bool:
@@ -162,8 +162,9 @@ class FolderStore:
         return self.root / checked_name(name)
 
     @contextlib.contextmanager
-    def _written(self, name: str, data: bytes) -> Iterator[tuple[Path, Path]]:
-        """A durable temporary file beside the target, to be renamed or linked into place."""
+    def _written(self, name: str, data: bytes, *, durable: bool = True) -> Iterator[tuple[Path, Path]]:
+        """A temporary file beside the target, on the disk, to be renamed or linked into place."""
+        durable = durable and self.durable
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.temporary()
@@ -171,10 +172,10 @@ class FolderStore:
             with open(temporary, "xb") as file:
                 file.write(data)
                 file.flush()
-                if self.durable:
+                if durable:
                     os.fsync(file.fileno())
             yield temporary, path
-            if self.durable:
+            if durable:
                 _fsync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)

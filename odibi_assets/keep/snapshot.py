@@ -7,6 +7,7 @@ step of a thousand rewrites little. Only the head moves, by compare-and-swap.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -185,13 +186,12 @@ class Snapshots:
     def _write(
         self, steps: Mapping[str, ResultReference], parent: Snapshot | None, sequence: int, run_id: str | None, at: str
     ) -> Snapshot:
-        entries = {name: reference.to_json() for name, reference in sorted(steps.items())}
+        entries: dict[str, Any] = {}
         parts: tuple[Digest, ...] = ()
-        if len(entries) > _MOST_INLINE:
-            # What the current snapshot names is there, and stays there while it is current.
-            there = frozenset(parent.parts) if parent is not None else frozenset()
-            parts = tuple(self._put({"steps": part}, there) for part in _parts(entries))
-            entries = {}
+        if len(steps) > _MOST_INLINE:
+            parts = self._write_parts(steps, parent)
+        else:
+            entries = {name: reference.to_json() for name, reference in sorted(steps.items())}
         data = {
             "environment": self.environment,
             "pipeline": self.pipeline,
@@ -204,11 +204,21 @@ class Snapshots:
         }
         return Snapshot(self._put(data), parent.id if parent else None, sequence, run_id, at, steps, parts)
 
-    def _put(self, data: Mapping[str, Any], there: frozenset[Digest] = frozenset()) -> Digest:
+    def _write_parts(self, steps: Mapping[str, ResultReference], parent: Snapshot | None) -> tuple[Digest, ...]:
+        """Write the parts that changed; the current snapshot names the others, and they stay while it is that."""
+        before = _parts(parent.steps) if parent is not None and parent.parts else {}
+        there = dict(zip(before, parent.parts, strict=True)) if parent is not None and before else {}
+        written = []
+        for prefix, part in _parts(steps).items():
+            if prefix in there and before[prefix] == part:
+                written.append(there[prefix])
+            else:
+                written.append(self._put({"steps": {name: found.to_json() for name, found in sorted(part.items())}}))
+        return tuple(written)
+
+    def _put(self, data: Mapping[str, Any]) -> Digest:
         encoded = canonical_json.dump(data)
         digest = Digest.of_bytes(encoded)
-        if digest in there:
-            return digest
         if not self.store.create(self._name(digest), encoded):
             rely_on(self.store, self._name(digest))
         return digest
@@ -225,10 +235,14 @@ class Snapshots:
         return f"snapshots/{self.pipeline}/{id.hex}"
 
 
-def _parts(entries: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _parts(steps: Mapping[str, ResultReference]) -> dict[str, dict[str, ResultReference]]:
     """Sixteen parts by the name's digest, so that one step's change touches one part."""
-    parts: dict[str, dict[str, Any]] = {}
-    for name, entry in entries.items():
-        parts.setdefault(Digest.of_bytes(name.encode()).hex[0], {})[name] = entry
-    for prefix in sorted(parts):
-        yield parts[prefix]
+    parts: dict[str, dict[str, ResultReference]] = {}
+    for name, reference in steps.items():
+        parts.setdefault(_prefix(name), {})[name] = reference
+    return dict(sorted(parts.items()))
+
+
+@functools.lru_cache(maxsize=65_536)
+def _prefix(name: str) -> str:
+    return Digest.of_bytes(name.encode()).hex[0]

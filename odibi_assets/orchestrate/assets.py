@@ -144,7 +144,6 @@ def _asset(
         settled = _attempt(context, session, step.name, retry)
         key = settled.decision.key
         tags = {"dagster/code_version": str(key.code_version())} if key is not None else {}
-        context.log.info(f"{step.name}: {settled.outcome}, {settled.decision.reason}")
         for output in keys:
             yield dg.Output(settled, output_name=output, tags=tags)
 
