@@ -1,0 +1,74 @@
+"""Pages of the docs that tell a story: their files are written, their commands run, their output compared."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from page import Command, File, steps
+from project_folder import Answer, ProjectFolder
+from typer.main import get_command
+
+from odibi_assets.cli.app import app, with_default_force
+
+CHECKOUT = Path(__file__).parents[2]
+PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"), *CHECKOUT.glob("odibi_assets/**/*.md")])
+# What these tell needs a server, another environment or another place; their command lines are parsed.
+ONLY_READ = {
+    "README.md": "its tutorial has a test of its own; the rest installs",
+    "buckets.md": "a bucket",
+    "dagster.md": "servers",
+}
+STORIES = [page for page in sorted(CHECKOUT.glob("docs/how-to/*.md")) if page.name not in ONLY_READ]
+
+
+@pytest.mark.parametrize("page", STORIES, ids=lambda page: page.stem)
+def test_a_page_tells_what_happens(page: Path, project: ProjectFolder) -> None:
+    for step in steps(page):
+        if isinstance(step, File):
+            (project.root / step.path).parent.mkdir(parents=True, exist_ok=True)
+            (project.root / step.path).write_text(step.text)
+        else:
+            answer = typed(step, project)
+            assert step.is_shown_right(answer.text), f"$ {step.line}\n{answer.text}"
+            assert step.shown is not None or answer.status == 0, f"$ {step.line}\n{answer.text}"
+
+
+def typed(command: Command, project: ProjectFolder) -> Answer:
+    """Run a line: `oda` in the warm process, anything else in a shell."""
+    words = shlex.split(command.line)
+    env = dict(word.split("=", 1) for word in words[: number_of_variables(words)])
+    words = words[len(env) :]
+    if words[0] == "oda":
+        return ProjectFolder(project.root, project.zygote, env).oda(*words[1:])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ODA_", "DAGSTER_", "PYTEST_"))}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
+    found = subprocess.run(
+        ["bash", "-c", command.line], cwd=project.root, env={**kept, "PATH": path}, capture_output=True, text=True
+    )
+    return Answer(found.returncode, found.stdout, found.stderr)
+
+
+def number_of_variables(words: list[str]) -> int:
+    return next(i for i, word in enumerate(words) if not re.match(r"[A-Z_]+=", word))
+
+
+def oda_lines() -> list[tuple[str, str]]:
+    """Every command line of `oda` in a console fence: page, and the line."""
+    found = [(page, step.line) for page in PAGES for step in steps(page) if isinstance(step, Command)]
+    return [(page.name, line) for page, line in found if re.match(r"([A-Z_]+=\S+ )*oda ", line)]
+
+
+@pytest.mark.parametrize(("page", "line"), oda_lines())
+def test_every_command_line_is_one_that_oda_takes(page: str, line: str) -> None:
+    words = shlex.split(line, comments=True)
+    context = get_command(app).make_context("oda", with_default_force(words[number_of_variables(words) + 1 :]))
+    command = context.command
+    while getattr(command, "commands", None):
+        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        context = command.make_context(name, rest, parent=context)

@@ -1,0 +1,72 @@
+"""A page of the docs as what a reader does with it: files to write, commands to type, output to see.
+
+- A file is a fence right below a line that ends with its path: "`data/orders.csv`:".
+- Commands stand in ``console`` fences, each on a line that begins with ``$ ``. What stands below one, up to the next,
+  is its output: ``…`` stands for any text within a line, a line that is ``…`` for any lines. A command with nothing
+  below it must succeed, whatever it prints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_FENCE = re.compile(
+    r"(?:^[^\n]*`(?P<path>[^`\s]+)`:\n\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that the reader writes."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """A line that the reader types.
+
+    Attributes:
+        shown: The output as the page has it; None where it has none.
+    """
+
+    line: str
+    shown: str | None
+
+    def is_shown_right(self, output: str) -> bool:
+        """Is this the output that the page shows?"""
+        if self.shown is None:
+            return True
+        found = "\n".join(line.rstrip() for line in output.splitlines()).strip("\n") + "\n"
+        return re.fullmatch(pattern(self.shown), found) is not None
+
+
+def steps(page: Path, heading: str | None = None) -> Iterator[File | Command]:
+    """What a page, or a section of it, tells its reader to do, in order."""
+    text = page.read_text(encoding="utf-8")
+    if heading is not None:
+        text = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    for fence in _FENCE.finditer(text):
+        if fence["language"] == "console":
+            for part in fence["text"].removeprefix("$ ").split("\n$ "):
+                line, _, shown = part.partition("\n")
+                yield Command(line, shown if shown.strip() else None)
+        elif fence["path"]:
+            yield File(fence["path"], fence["text"])
+
+
+def pattern(shown: str) -> str:
+    """A regular expression of the output that a page shows.
+
+    >>> bool(re.fullmatch(pattern("…\\nrun … in … s\\n"), "one\\ntwo\\nrun 7 in 1.2 s\\n"))
+    True
+    """
+    lines = shown.strip("\n").split("\n")
+    return "".join(
+        r"(?:.*\n)*" if line.strip() == "…" else r".*?".join(map(re.escape, line.rstrip().split("…"))) + r"\n"
+        for line in lines
+    )
