@@ -1,6 +1,7 @@
 """A page of the docs as what a reader does with it: files to write, commands to type, output to see.
 
-- A file is a fence right below a line that ends with its path: "`data/orders.csv`:".
+- A file is a fence right below a line that ends with its path: "`data/orders.csv`:". Below "`transforms.py`, line 3:"
+  it stands in place of that line.
 - Commands stand in ``console`` fences, each on a line that begins with ``$ ``. What stands below one, up to the next,
   is its output: ``…`` stands for any text within a line, a line that is ``…`` for any lines. A command with nothing
   below it must succeed, whatever it prints.
@@ -14,16 +15,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _FENCE = re.compile(
-    r"(?:^[^\n]*`(?P<path>[^`\s]+)`:\n\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+    r"(?:^[^\n]*`(?P<path>[^`\s]+)`(?:, line (?P<line>\d+))?:\n\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
 )
 
 
 @dataclass(frozen=True)
 class File:
-    """A file that the reader writes."""
+    """A file that the reader writes, or a line of it.
+
+    Attributes:
+        line: Which line of the file the text replaces; None for all of it.
+    """
 
     path: str
     text: str
+    line: int | None = None
+
+    def write(self, folder: Path) -> None:
+        path, text = folder / self.path, self.text
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self.line is not None:
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            lines[self.line - 1] = text
+            text = "".join(lines)
+        path.write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,7 @@ def steps(page: Path, heading: str | None = None) -> Iterator[File | Command]:
                 line, _, shown = part.partition("\n")
                 yield Command(line, shown if shown.strip() else None)
         elif fence["path"]:
-            yield File(fence["path"], fence["text"])
+            yield File(fence["path"], fence["text"], int(fence["line"]) if fence["line"] else None)
 
 
 def pattern(shown: str) -> str:

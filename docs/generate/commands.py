@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from fields import cell
+from generate.fields import cell
 from odibi_assets.cli.app import app
 
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from generate.python_api import as_markdown
 from odibi_assets.declare import definition
 from odibi_assets.declare.pipeline import Pipeline
-from python_api import as_markdown
 
 Schema = Mapping[str, Any]
 

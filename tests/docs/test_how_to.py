@@ -31,8 +31,7 @@ STORIES = [page for page in sorted(CHECKOUT.glob("docs/how-to/*.md")) if page.na
 def test_a_page_tells_what_happens(page: Path, project: ProjectFolder) -> None:
     for step in steps(page):
         if isinstance(step, File):
-            (project.root / step.path).parent.mkdir(parents=True, exist_ok=True)
-            (project.root / step.path).write_text(step.text)
+            step.write(project.root)
         else:
             answer = typed(step, project)
             assert step.is_shown_right(answer.text), f"$ {step.line}\n{answer.text}"

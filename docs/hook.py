@@ -1,7 +1,7 @@
-"""Pages of the site take what is known elsewhere: from the models, the command line, docstrings and files of the checkout.
+"""Pages of the site take parts from the models, the command line, docstrings and other files of the checkout.
 
 A page says where, by a comment on a line of its own: ``<!-- fields -->``, ``<!-- refused -->``, ``<!-- commands -->``,
-``<!-- python -->``, ``<!-- errors -->``, or ``<!-- include README.md: Your first pipeline -->`` for a section of a file.
+``<!-- python -->``, ``<!-- errors -->``, or ``<!-- include README.md: HEADING -->`` for a section of a file.
 mkdocs calls ``on_page_markdown``.
 """
 
@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from commands import commands
-from errors import errors
-from fields import fields, refused
-from python_api import python_api
+from generate.commands import commands
+from generate.errors import errors
+from generate.fields import fields, refused
+from generate.python_api import python_api
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[1]
 _MADE: dict[str, Callable[[], str]] = {
     "fields": fields,
     "refused": refused,
