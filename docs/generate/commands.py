@@ -6,47 +6,50 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from typer.main import get_command
+import typer.main
 
 from generate.fields import cell
 from odibi_assets.cli.app import app
+from odibi_assets.cli.documents import DOCUMENTS
 
 
 def commands() -> str:
     """A section for each command, in the order of ``oda --help``."""
-    return "\n\n".join(_section(name, command) for name, command in walk(get_command(app), "oda"))
+    return "\n\n".join(_section(name, command) for name, command in every())
 
 
-def walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Every command below one, with its full name."""
-    for word, child in getattr(command, "commands", {}).items():
-        if getattr(child, "commands", None):
-            yield from walk(child, f"{name} {word}")
+def every(group: Any = None, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command under the name by which it is called."""
+    root: Any = typer.main.get_command(app)
+    for own, command in (group or root).commands.items():
+        full = f"{name} {own}".strip()
+        if hasattr(command, "commands"):
+            yield from every(command, full)
         else:
-            yield f"{name} {word}", child
+            yield full, command
 
 
 def _section(name: str, command: Any) -> str:
-    about, _, example = inspect.cleandoc(command.help or "").partition("Example: ")
-    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
-    usage = " ".join([name, *(str(argument.metavar) for argument in arguments), *("[OPTIONS]" for _ in options[:1])])
-    parts = [f"### {name}", f"`{usage}`", about.strip()]
-    if example:
-        parts.append(f"```console\n$ {example.strip()}\n```")
-    rows = [f"| `{cell(argument.metavar)}` | {cell(argument.help or '')} |" for argument in arguments]
-    rows += [f"| {_option(option)} | {cell(option.help or '')}{_default(option)} |" for option in options]
-    if rows:
-        parts.append("\n".join(["| | |", "|---|---|", *rows]))
+    about, _, example = inspect.cleandoc(command.help).partition("Example: ")
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    options = [param for param in command.params if param.param_type_name == "option"]
+    usage = " ".join(["oda", name, *(param.metavar for param in arguments), *(["[OPTIONS]"] if options else [])])
+    rows = [f"| `{cell(param.metavar)}` | {_help(param)} |" for param in arguments]
+    rows += [f"| {_spelling(param)} | {_help(param)} |" for param in options]
+    parts = [f"### oda {name}", f"`{usage}`", about.strip(), f"```console\n$ {example.strip()}\n```"]
+    parts.append("\n".join(["| | |", "|---|---|", *rows]))
+    if name in DOCUMENTS:
+        parts.append(f"[Schema of its document](../schemas/{name.replace(' ', '-')}.json).")
     return "\n\n".join(parts)
 
 
-def _option(option: Any) -> str:
-    if option.is_flag:
-        return ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
-    value = option.metavar or option.name.upper()
-    return ", ".join(f"`{name} {value}`" for name in option.opts) + (" …" if option.multiple else "")
+def _spelling(param: Any) -> str:
+    value = "" if param.is_flag else f" {param.metavar or param.name.upper()}"
+    spelled = " / ".join(f"`{name}{value}`" for name in (*param.opts, *param.secondary_opts))
+    return f"{spelled} …" if param.multiple else spelled
 
 
-def _default(option: Any) -> str:
-    return "" if option.default in (None, False, True, [], ()) else f" Unless given: `{option.default}`."
+def _help(param: Any) -> str:
+    default = param.default
+    shown = f" Default: {default}." if isinstance(default, int | str) and not isinstance(default, bool) else ""
+    return cell(f"{param.help}{shown}")

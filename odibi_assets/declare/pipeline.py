@@ -31,8 +31,8 @@ class Pipeline(Model):
     params: dict[str, Any] = Field({}, description="Values for {{ params.X }} in any step.")
     store: str | None = Field(
         None,
-        description="Where results live: a folder, or a bucket as s3://bucket/prefix; .oda in the project unless given. "
-        "ODA_STORE stands above it.",
+        description="Where results live: a folder, or a bucket as s3://bucket/prefix; .oda in the project unless "
+        "given. ODA_STORE stands above it.",
     )
     checkpoint: Checkpoint = Field(Checkpoint(), description="When results are committed and published.")
     cache: Cache = Field(Cache(), description="Whether results are reused.")

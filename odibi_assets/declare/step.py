@@ -27,9 +27,9 @@ class Read(Model):
         description="How the files are parsed; jsonl has one JSON object a line."
     )
     path: str = Field(
-        description="A file, folder or glob below the project root. Several files are joined in the order of their names; "
-        "of a folder all files below it, but those that begin with . or _. Folders named key=value become columns: whole "
-        "numbers where all values are, else text."
+        description="A file, folder or glob below the project root. Several files are joined in the order of their "
+        "names; of a folder all files below it, but those that begin with . or _. Folders named key=value become "
+        "columns: whole numbers where all values are, else text."
     )
     options: dict[str, Any] = Field({}, description="Handed to pandas' reader as they are.")
 
@@ -71,8 +71,8 @@ class Step(Model):
     read: Read | None = Field(None, description="Read files.")
     sql: str | SqlFile | None = Field(
         None,
-        description="One SELECT over the inputs, run by DuckDB. It sees nothing else: no files, no network, time zone UTC. "
-        "Every table that it names must be an input, every input must be named.",
+        description="One SELECT over the inputs, run by DuckDB. It sees nothing else: no files, no network, "
+        "time zone UTC. Every table that it names must be an input, every input must be named.",
     )
     python: str | SkipJsonSchema[Callable[..., Any]] | None = Field(
         None,
@@ -93,8 +93,8 @@ class Step(Model):
     after: Paths = Field((), description="Steps that must finish before, without handing on data.")
     params: dict[str, Any] = Field(
         {},
-        description='Values for the keyword-only parameters of the function, any YAML. {secret: "{{ env.X }}"} is handed '
-        "over in clear and is not part of the key.",
+        description='Values for the keyword-only parameters of the function, any YAML. {secret: "{{ env.X }}"} is '
+        "handed over in clear and is not part of the key.",
     )
     files: Paths = Field(
         (), description="Files, folders or globs that the function or program reads by itself; their content counts."
