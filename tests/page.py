@@ -3,8 +3,8 @@
 - A file is a fence right below a line that ends with its path: "`data/orders.csv`:". Below "`transforms.py`, line 3:"
   it stands in place of that line.
 - Commands stand in ``console`` fences, each on a line that begins with ``$ ``. What stands below one, up to the next,
-  is its output: ``…`` stands for any text within a line, a line that is ``…`` for any lines. A command with nothing
-  below it must succeed, whatever it prints.
+  is its output. There ``…`` stands for any text within a line, a line that is ``…`` for any lines, and spaces for one
+  or more. A command with nothing below it must succeed, whatever it prints.
 """
 
 from __future__ import annotations
@@ -83,6 +83,11 @@ def pattern(shown: str) -> str:
     """
     lines = shown.strip("\n").split("\n")
     return "".join(
-        r"(?:.*\n)*" if line.strip() == "…" else r".*?".join(map(re.escape, line.rstrip().split("…"))) + r"\n"
+        r"(?:.*\n)*" if line.strip() == "…" else r".*?".join(map(_spaced, line.rstrip().split("…"))) + r"\n"
         for line in lines
     )
+
+
+def _spaced(text: str) -> str:
+    """The text by itself; a column may be wider than the page has it."""
+    return re.sub(r"(?:\\ )+", " +", re.escape(text))

@@ -40,7 +40,7 @@ def test_a_page_tells_what_happens(page: Path, project: ProjectFolder) -> None:
 
 def typed(command: Command, project: ProjectFolder) -> Answer:
     """Run a line: `oda` in the warm process, anything else in a shell."""
-    words = shlex.split(command.line)
+    words = shlex.split(command.line, comments=True)
     env = dict(word.split("=", 1) for word in words[: number_of_variables(words)])
     words = words[len(env) :]
     if words[0] == "oda":
