@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,7 +51,7 @@ def _methods(found: type) -> Iterator[tuple[str, str, str]]:
 def _parameters(found: Any) -> str:
     """Parameters and what comes back, in short names.
 
-    >>> def found(self, name: 'str', *, layer: 'odibi_assets.x.Layer' = 1) -> 'dg.Definitions': ...
+    >>> def found(self, name: str, *, layer: odibi_assets.x.Layer = 1) -> dg.Definitions: ...
     >>> _parameters(found)
     '(name: str, *, layer: Layer = 1) -> Definitions'
     """
@@ -82,13 +83,13 @@ def _block(text: str) -> str:
     head, _, body = text.partition("\n")
     if head.endswith("::"):
         language = "yaml" if "yaml" in head else "python"
-        return f"{_inline(head[:-1])}\n\n```{language}\n{inspect.cleandoc(body)}\n```"
+        return f"{_inline(head[:-1])}\n\n```{language}\n{textwrap.dedent(body).strip()}\n```"
     if head.startswith(">>>"):
         return f"```pycon\n{text}\n```"
     heading = _HEADINGS.get(head.removesuffix(":"))
     if heading is None:
         return _inline(text)
-    entries = re.split(r"\n(?=\S)", inspect.cleandoc(body))
+    entries = re.split(r"\n(?=\S)", textwrap.dedent(body).strip())
     listed = [re.sub(r"^([\w*]+):", r"`\1`:", " ".join(entry.split())) for entry in entries]
     return f"**{heading}**\n\n" + "\n".join(f"- {_inline(entry)}" for entry in listed)
 

@@ -12,19 +12,11 @@ from pathlib import Path
 import pytest
 from page import Command, File, steps
 from project_folder import Answer, ProjectFolder
-from typer.main import get_command
-
-from odibi_assets.cli.app import app, with_default_force
 
 CHECKOUT = Path(__file__).parents[2]
-PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"), *CHECKOUT.glob("odibi_assets/**/*.md")])
-# What these tell needs a server, another environment or another place; their command lines are parsed.
-ONLY_READ = {
-    "README.md": "its tutorial has a test of its own; the rest installs",
-    "buckets.md": "a bucket",
-    "dagster.md": "servers",
-}
-STORIES = [page for page in sorted(CHECKOUT.glob("docs/how-to/*.md")) if page.name not in ONLY_READ]
+# These tell of a bucket and of servers; their command lines are parsed by test_pages.py.
+NO_STORIES = {"buckets", "dagster"}
+STORIES = [page for page in sorted(CHECKOUT.glob("docs/how-to/*.md")) if page.stem not in NO_STORIES]
 
 
 @pytest.mark.parametrize("page", STORIES, ids=lambda page: page.stem)
@@ -55,19 +47,3 @@ def typed(command: Command, project: ProjectFolder) -> Answer:
 
 def number_of_variables(words: list[str]) -> int:
     return next(i for i, word in enumerate(words) if not re.match(r"[A-Z_]+=", word))
-
-
-def oda_lines() -> list[tuple[str, str]]:
-    """Every command line of `oda` in a console fence: page, and the line."""
-    found = [(page, step.line) for page in PAGES for step in steps(page) if isinstance(step, Command)]
-    return [(page.name, line) for page, line in found if re.match(r"([A-Z_]+=\S+ )*oda ", line)]
-
-
-@pytest.mark.parametrize(("page", "line"), oda_lines())
-def test_every_command_line_is_one_that_oda_takes(page: str, line: str) -> None:
-    words = shlex.split(line, comments=True)
-    context = get_command(app).make_context("oda", with_default_force(words[number_of_variables(words) + 1 :]))
-    command = context.command
-    while getattr(command, "commands", None):
-        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-        context = command.make_context(name, rest, parent=context)
