@@ -6,7 +6,7 @@ DATA := data/nycflights13/.written
 SERVERS := $(VENV)/.servers/.installed
 AZURITE := azurite@3.35.0
 
-.PHONY: setup run test dev bench reference check fuzz clean
+.PHONY: setup run test dev bench schemas docs check fuzz clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -50,11 +50,14 @@ test: check $(DATA) $(SERVERS)  ## check, and all tests
 fuzz: $(STAMP)  ## random pipelines and edits, many more than the tests make
 	ODA_FUZZ_EDITS=2000 $(BIN)/python -m pytest tests/journeys/test_differential.py -s
 
-reference: $(STAMP)  ## docs/reference and docs/schemas, from the code
-	$(BIN)/python docs/write_reference.py
+schemas: $(STAMP)  ## docs/schemas, from the types of the commands' documents
+	$(BIN)/python docs/generate/schemas.py
 
 bench: $(DATA)  ## ratios against plain processes, side by side
 	$(BIN)/python benchmarks/run.py
 
+docs: $(STAMP)  ## the documentation as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:  ## remove the environment, the data and all results
-	rm -rf $(VENV) data .oda dagster_home/history dagster_home/storage dagster_home/schedules dagster_home/.telemetry
+	rm -rf $(VENV) data site .oda dagster_home/history dagster_home/storage dagster_home/schedules dagster_home/.telemetry

@@ -30,17 +30,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run in this process came to.
-
-    Attributes:
-        outcomes: Step → ``computed``, ``cached``, ``failed`` or ``skipped``.
-    """
+    """What a run in this process came to."""
 
     report: Report
     _opened: PipelineRun = field(repr=False)
 
     @property
     def success(self) -> bool:
+        """Did every step come to a result?"""
         return self.report.status == "success"
 
     @property
@@ -50,14 +47,17 @@ class RunResult:
 
     @property
     def seconds(self) -> float:
+        """How long the run took."""
         return self.report.seconds
 
     @property
     def outcomes(self) -> Mapping[str, str]:
+        """Step → ``computed``, ``cached``, ``failed`` or ``skipped``."""
         return {step.name: step.outcome for step in self.report.steps}
 
     @property
     def failed(self) -> tuple[str, ...]:
+        """The steps that failed."""
         return tuple(step.name for step in self.report.steps if step.outcome == "failed")
 
     def load(self, step: str) -> Any:
@@ -93,13 +93,20 @@ class Pipeline:
 
     Example::
 
+        import odibi_assets as oda
+        import pandas as pd
+
         flights = oda.Pipeline("flights", checkpoint="layer", retry=oda.Retry(max_retries=3))
         flights.read("raw", layer="bronze", format="csv", path="data/flights.csv")
 
-        @flights.step(layer="silver", inputs={"flights": "raw"})
-        def clean(flights: pd.DataFrame, *, minimum: int = 0) -> pd.DataFrame: ...
+        @flights.step(layer="silver", inputs={"flights": "raw"}, params={"minimum": 1000})
+        def long_haul(flights: pd.DataFrame, *, minimum: int) -> pd.DataFrame:
+            return flights[flights["distance"] >= minimum]
+
+        flights.sql("counted", "select count(*) as flights from long_haul", layer="gold", inputs=["long_haul"])
 
         result = flights.run()
+        print(result.outcomes, result.load("counted"))
     """
 
     def __init__(
@@ -118,6 +125,7 @@ class Pipeline:
 
     @property
     def name(self) -> str:
+        """As declared."""
         return str(self._data["name"])
 
     def read(

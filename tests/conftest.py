@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "docs")]
 
 from project_folder import ProjectFolder, Zygote  # noqa: E402
 from servers.fixtures import azurite, fake_gcs, seaweedfs  # noqa: E402, F401

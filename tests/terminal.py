@@ -1,4 +1,4 @@
-"""A terminal of 100 by 30 characters in which one command runs; its screen can be read while it does."""
+"""A terminal in which one command runs; its screen can be read while it does."""
 
 from __future__ import annotations
 
@@ -24,19 +24,34 @@ ODA = Path(sys.executable).with_name("oda")
 class Terminal:
     """A pseudo-terminal, and what a user sees on it.
 
+    Args:
+        arguments: Of `oda`, unless another program is named.
+        env: Variables beside those of this process; only these, if a folder is named.
+        size: Columns and lines.
+
     Attributes:
         received: Every byte that the command wrote.
     """
 
-    def __init__(self, arguments: list[str], env: dict[str, str]) -> None:
-        self.screen = pyte.Screen(COLUMNS, LINES)
+    def __init__(
+        self,
+        arguments: list[str],
+        env: dict[str, str],
+        *,
+        program: Path = ODA,
+        folder: Path | None = None,
+        size: tuple[int, int] = (COLUMNS, LINES),
+    ) -> None:
+        self.screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self.screen)
         self.received = b""
         self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-        inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        left_out = ("NO_COLOR", "COLUMNS", "LINES")
+        inherited = {} if folder else {name: value for name, value in os.environ.items() if name not in left_out}
         self.process = subprocess.Popen(
-            [str(ODA), *arguments],
+            [str(program), *arguments],
+            cwd=folder,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

@@ -30,11 +30,24 @@ class Mistake:
         return f"{place}: {self.key}: found {self.found!r}, expected {self.expected}{hint}"
 
     def to_json(self) -> dict[str, object]:
+        """As ``oda validate --json`` has it."""
         return asdict(self)
 
 
 class DefinitionError(OdibiAssetsError):
-    """A pipeline that can't be used as it is written; holds every mistake, not just the first."""
+    """A pipeline that can't be used as it is written; holds every mistake, not just the first.
+
+    Example::
+
+        import odibi_assets as oda
+
+        flights = oda.Pipeline("flights")
+        flights.read("raw", layer="bronz", format="csv", path="data/flights.csv")
+        try:
+            flights.run()
+        except oda.DefinitionError as error:
+            assert [mistake.nearest for mistake in error.mistakes] == ["bronze"]
+    """
 
     exit_code = 2
 

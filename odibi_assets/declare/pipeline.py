@@ -29,7 +29,11 @@ class Pipeline(Model):
     )
     engine: EngineName = Field("pandas", description="What holds the data of Python steps.")
     params: dict[str, Any] = Field({}, description="Values for {{ params.X }} in any step.")
-    store: str | None = Field(None, description="Where results live; .oda in the project unless given.")
+    store: str | None = Field(
+        None,
+        description="Where results live: a folder, or a bucket as s3://bucket/prefix; .oda in the project unless "
+        "given. ODA_STORE stands above it.",
+    )
     checkpoint: Checkpoint = Field(Checkpoint(), description="When results are committed and published.")
     cache: Cache = Field(Cache(), description="Whether results are reused.")
     retry: Retry = Field(Retry(), description="How transient failures are tried again.")

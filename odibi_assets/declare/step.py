@@ -23,12 +23,15 @@ Kind = Literal["read", "sql", "python", "command"]
 class Read(Model):
     """Files that a bronze step reads, each with the engine's own reader."""
 
-    format: Literal["csv", "parquet", "json", "jsonl", "excel"] = Field(description="How the files are parsed.")
-    path: str = Field(
-        description="A file, folder or glob below the project root; several files are joined in the order of their "
-        "names, and folders named key=value become columns."
+    format: Literal["csv", "parquet", "json", "jsonl", "excel"] = Field(
+        description="How the files are parsed; jsonl has one JSON object a line."
     )
-    options: dict[str, Any] = Field({}, description="Handed to the engine's reader as they are.")
+    path: str = Field(
+        description="A file, folder or glob below the project root. Several files are joined in the order of their "
+        "names; of a folder all files below it, but those that begin with . or _. Folders named key=value become "
+        "columns: whole numbers where all values are, else text."
+    )
+    options: dict[str, Any] = Field({}, description="Handed to pandas' reader as they are.")
 
 
 class SqlFile(Model):
@@ -66,27 +69,41 @@ class Step(Model):
     description: str | None = Field(None, description="Shown in the Dagster UI.")
     engine: EngineName | None = Field(None, description="What holds the step's data; the pipeline's unless given.")
     read: Read | None = Field(None, description="Read files.")
-    sql: str | SqlFile | None = Field(None, description="One SELECT over the inputs, run by DuckDB.")
+    sql: str | SqlFile | None = Field(
+        None,
+        description="One SELECT over the inputs, run by DuckDB. It sees nothing else: no files, no network, "
+        "time zone UTC. Every table that it names must be an input, every input must be named.",
+    )
     python: str | SkipJsonSchema[Callable[..., Any]] | None = Field(
-        None, description="module:function. Positional parameters are inputs, keyword-only ones params."
+        None,
+        description="module:function. Positional parameters are inputs, keyword-only ones params; one named context "
+        "receives a StepContext.",
     )
     command: Annotated[tuple[Argument, ...], Field(strict=False, min_length=1)] | None = Field(
         None, description="A program and its arguments, run at the project root; its outputs are the files it makes."
     )
     inputs: Annotated[tuple[str, ...], Field(strict=False)] | dict[str, str] = Field(
-        (), description="Steps whose results it takes: a list, or a mapping of parameter to step or step.output."
+        (),
+        description="Steps: a list where parameter and step have one name, else a mapping of parameter to step or "
+        "step.output.",
     )
     outputs: dict[Name, DeclaredOutput] = Field(
         {}, description="What the function returns as a dict, each an asset of its own; one result unless given."
     )
     after: Paths = Field((), description="Steps that must finish before, without handing on data.")
-    params: dict[str, Any] = Field({}, description="Values for the keyword-only parameters of the function.")
-    files: Paths = Field((), description="Files or globs that the function reads by itself; their content counts.")
-    env: Paths = Field((), description="Environment variables that the function reads; their values count.")
+    params: dict[str, Any] = Field(
+        {},
+        description='Values for the keyword-only parameters of the function, any YAML. {secret: "{{ env.X }}"} is '
+        "handed over in clear and is not part of the key.",
+    )
+    files: Paths = Field(
+        (), description="Files, folders or globs that the function or program reads by itself; their content counts."
+    )
+    env: Paths = Field((), description="Environment variables that the function or program reads; their values count.")
     retry: Retry | None = Field(None, description="The pipeline's unless given.")
     cache: StepCache = Field(StepCache(), description="What is known of reads that can't be seen.")
     deterministic: bool = Field(False, description="SQL: run in one thread, so that sums of doubles repeat exactly.")
-    write: Write | None = Field(None, description="A copy of the result for people.")
+    write: Write | None = Field(None, description="A copy of the result for people; no part of what the step computes.")
 
     @cached_property
     def bindings(self) -> Mapping[str, Input]:

@@ -16,6 +16,21 @@ class StepContext:
         log: Messages appear in the run's log in Dagster.
         params: The step's params, filled in.
         attempt: Counts from 1.
+
+    Example::
+
+        import odibi_assets as oda
+        import pandas as pd
+
+        flights = oda.Pipeline("flights")
+        flights.read("raw", layer="bronze", format="csv", path="data/flights.csv")
+
+        @flights.step(layer="silver")
+        def counted(raw: pd.DataFrame, context: oda.StepContext) -> dict:
+            context.log.info("%s rows, attempt %s", len(raw), context.attempt)
+            return {"rows": len(raw)}
+
+        assert flights.run().load("counted") == {"rows": 3}
     """
 
     pipeline: str

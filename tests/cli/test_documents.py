@@ -8,10 +8,10 @@ from typing import Any
 
 import jsonschema
 import pytest
+from generate.commands import every
 from project_folder import ProjectFolder
 
 from odibi_assets.cli.documents import DOCUMENTS, schemas
-from odibi_assets.cli.reference import commands
 
 from ..journeys.shop import make_shop
 
@@ -24,7 +24,7 @@ PAIR = """
 def made():
     return {"a": 1}
 """
-EVERY = dict(commands())
+EVERY = dict(every())
 
 
 def test_every_command_with_a_document_has_a_schema() -> None:
@@ -33,7 +33,7 @@ def test_every_command_with_a_document_has_a_schema() -> None:
 
 
 def test_the_schemas_are_up_to_date() -> None:
-    """If not: make reference."""
+    """If not: make schemas."""
     assert {path.name: json.loads(path.read_text()) for path in FOLDER.glob("*.json")} == schemas()
 
 

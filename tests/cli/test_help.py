@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
+from generate.commands import every
 
 from odibi_assets.cli.app import app, with_default_force
-from odibi_assets.cli.reference import commands, reference
 
-EVERY = dict(commands())
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
+EVERY = dict(every())
 
 
 def examples(command: Any) -> list[str]:
@@ -44,8 +42,3 @@ def test_a_command_has_an_example_of_itself_that_parses(name: str) -> None:
 def test_a_command_says_what_its_arguments_and_options_mean(name: str) -> None:
     for param in EVERY[name].params:
         assert getattr(param, "help", None), f"oda {name}: {param.name} has no help"
-
-
-def test_the_reference_is_up_to_date() -> None:
-    """If not: make reference."""
-    assert REFERENCE.read_text() == reference()

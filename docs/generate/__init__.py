@@ -1,0 +1,1 @@
+"""Parts of pages, made from the code; `docs/hook.py` puts them where pages name them."""
