@@ -6,7 +6,7 @@ DATA := data/nycflights13/.written
 SERVERS := $(VENV)/.servers/.installed
 AZURITE := azurite@3.35.0
 
-.PHONY: setup run test dev bench schemas docs check fuzz clean
+.PHONY: setup run test dev bench schemas docs pictures check fuzz clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -58,6 +58,9 @@ bench: $(DATA)  ## ratios against plain processes, side by side
 
 docs: $(STAMP)  ## the documentation as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+pictures: $(DATA)  ## docs/pictures, from a real terminal and a real UI; needs Chromium
+	$(BIN)/python docs/generate/pictures.py
 
 clean:  ## remove the environment, the data and all results
 	rm -rf $(VENV) data site .oda dagster_home/history dagster_home/storage dagster_home/schedules dagster_home/.telemetry

@@ -50,6 +50,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+def test_every_picture_is_shown_somewhere_and_small() -> None:
+    for picture in (CHECKOUT / "docs" / "pictures").iterdir():
+        assert f"pictures/{picture.name})" in TEXT, picture.name
+        assert picture.stat().st_size < 200_000, picture.name
+
+
 def typed() -> list[tuple[str, str]]:
     """Every command line of `oda` in a console fence, with its page."""
     found = [(page.stem, step.line) for page in PAGES for step in steps(page) if isinstance(step, Command)]
