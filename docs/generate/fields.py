@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from generate.python_api import as_markdown
@@ -78,7 +78,7 @@ def kind(schema: Schema) -> str:
         return " or ".join(kind(choice) for choice in schema["anyOf"] if choice.get("type") != "null")
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{choice}`" for choice in schema.get("enum", [schema.get("const")]))
-    of = {
+    of: dict[str, Callable[[], str]] = {
         "array": lambda: f"list of {kind(schema['items'])}",
         "object": lambda: _mapping(schema),
         "string": lambda: "name" if "pattern" in schema else "text",

@@ -56,6 +56,16 @@ def test_every_picture_is_shown_somewhere_and_small() -> None:
         assert picture.stat().st_size < 200_000, picture.name
 
 
+def test_the_house_on_one_page_names_every_room_and_no_file_that_is_gone() -> None:
+    package = CHECKOUT / "odibi_assets"
+    rows = re.findall(r"^\| `([\w./]+)` \|(.*)", (CHECKOUT / "docs" / "architecture.md").read_text(), re.MULTILINE)
+    rooms = {f"{path.name}/" for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert rooms <= {room for room, _ in rows}
+    for room, row in rows:
+        for file in re.findall(r"`([\w/]+(?:\.\w+|/))`", row):
+            assert (package / room / file).exists(), f"{room}{file}"
+
+
 def typed() -> list[tuple[str, str]]:
     """Every command line of `oda` in a console fence, with its page."""
     found = [(page.stem, step.line) for page in PAGES for step in steps(page) if isinstance(step, Command)]
