@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import graphlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -292,15 +293,16 @@ class _Reading:
                 paths["write", "path"] = step.write.path
             for at, path in paths.items():
                 plain = str(PurePosixPath(path))
-                if plain in written:
-                    self.definition.mistake((*place, *at), path, f"a path of its own (step {written[plain]} writes it)")
+                owner = next((written[other] for other in written if _overlap(plain, other)), None)
+                if owner is not None:
+                    self.definition.mistake((*place, *at), path, f"a path of its own (step {owner} writes it)")
                 written.setdefault(plain, step.name)
         for place, step in self.definition.steps.items():
             reads: dict[Place, str] = {("read", "path"): step.read.path} if step.read is not None else {}
             reads |= {("files", i): path for i, path in enumerate(step.files)}
             for at, path in reads.items():
                 for target, owner in written.items():
-                    if PurePosixPath(path).is_relative_to(target):
+                    if _overlap(path, target) or fnmatch.fnmatchcase(target, str(PurePosixPath(path))):
                         expected = f"a path that no step writes: take the result of {owner} as an input"
                         self.definition.mistake((*place, *at), path, expected, owner)
 
@@ -516,6 +518,12 @@ def _kinds(annotation: Any) -> Iterator[Any]:
 def _description(model: type[BaseModel], where: Place) -> str:
     info = _model_at(model, where[:-1]).model_fields.get(str(where[-1]))
     return (info.description if info else None) or "a value"
+
+
+def _overlap(path: str, other: str) -> bool:
+    """Is one of two paths the other, or below it?"""
+    one, two = PurePosixPath(path), PurePosixPath(other)
+    return one.is_relative_to(two) or two.is_relative_to(one)
 
 
 def _named_steps(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:

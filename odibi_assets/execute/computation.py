@@ -21,7 +21,7 @@ from odibi_assets.execute.command_run import command_environment, found_at_path,
 from odibi_assets.execute.commit import Computed
 from odibi_assets.execute.copies import Copies
 from odibi_assets.execute.hidden_channels import HiddenChannels
-from odibi_assets.execute.redaction import redacted, secret_values
+from odibi_assets.execute.redaction import RedactingLog, secret_values
 from odibi_assets.execute.returned import Returned
 from odibi_assets.execute.step_context import StepContext
 from odibi_assets.identify.file_digest import match, partition_of
@@ -121,17 +121,17 @@ class Computation:
     def _run_command(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
         assert decision.key is not None
         command = self.identified.commands[step.name]
-        secrets = secret_values(self.identified.pipeline, self.world.env)
         with unobserved():
             given = {name: FORMATS[kept.format].as_path(kept, self.folder) for name, kept in inputs.items()}
             env = command_environment(self.world.env, decision.step.env, given)
             arguments = fill_env(list(command.arguments), self.world.env)
-            run_command(
-                command, arguments, self.world.root, env, lambda line: self.log.info("%s", redacted(line, secrets))
-            )
+            run_command(command, arguments, self.world.root, env, self._step_log().info)
             self._check_files(step, decision)
             values = {name: found_at_path(name, output, self.world.root) for name, output in step.outputs.items()}
         return _Watched(values, True)
+
+    def _step_log(self) -> RedactingLog:
+        return RedactingLog(self.log, secret_values(self.identified.pipeline, self.world.env))
 
     def _check_files(self, step: Step, decision: Decision) -> None:
         """What was computed while its files changed is never stored (truth.md 4.1)."""
@@ -167,7 +167,7 @@ class Computation:
         extra: dict[str, Any] = {}
         if transform.context is not None:
             pipeline = self.identified.pipeline.name
-            extra[transform.context] = StepContext(pipeline, step.name, self.run_id, attempt, params, self.log)
+            extra[transform.context] = StepContext(pipeline, step.name, self.run_id, attempt, params, self._step_log())
         recorder = Recorder(self.world.root, self.ignored)
         channels = HiddenChannels.taken()
         try:

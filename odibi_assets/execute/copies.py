@@ -22,7 +22,7 @@ from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import StepIdentity
 from odibi_assets.identify.local_file import write_local
 from odibi_assets.identify.observed_inputs import unobserved
-from odibi_assets.keep.formats.files import captured, put_at
+from odibi_assets.keep.formats.files import FileTree, captured, put_at
 from odibi_assets.keep.formats.kept import Kept, new_path
 from odibi_assets.keep.result import Result
 
@@ -71,7 +71,7 @@ class Copies:
                     if output is None:
                         self._write(step, path, value(next(iter(result.outputs))))
                     else:
-                        put_at(value(output).value, self.world.root / path)
+                        self._put_back(path, value(output))
                 except OSError as error:
                     raise StepError(
                         f"The copy {path} of step {step.name!r} can't be written: {error.strerror or error}. "
@@ -84,11 +84,15 @@ class Copies:
         target = self.world.root / path
         with contextlib.suppress(OSError):  # Whoever writes there meets it again, and says so.
             target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
+        if not target.parent.resolve().is_relative_to(self.world.root.resolve()):
+            raise StepError(
+                f"{path} leads to {target.parent.resolve()}, outside the project root: expected a place below it."
+            )
+        if not os.path.lexists(target):
             return
         self._load()
         known = self._record.get(path)
-        if known is not None and known[1] == self._content(path):
+        if known is not None and known[1] == self._content(path) and not target.is_symlink():
             _remove(target)
             return
         aside = self.world.local / "aside" / f"{time.strftime('%Y%m%dT%H%M%S')}-{target.name}"
@@ -147,6 +151,19 @@ class Copies:
             os.replace(aside, target)
         finally:
             aside.unlink(missing_ok=True)
+
+    def _put_back(self, path: str, kept: Kept) -> None:
+        """Make a path hold an output; one that is no tree of files is written as its format is."""
+        from odibi_assets.keep.formats.known import FORMATS
+
+        if isinstance(kept.value, FileTree):
+            put_at(kept.value, self.world.root / path)
+            return
+        folder = new_path(self.world.local / "values")
+        try:
+            put_at(captured(FORMATS[kept.format].as_path(kept, folder)), self.world.root / path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _note(self, path: str, wanted: str) -> None:
         content = self._content(path)

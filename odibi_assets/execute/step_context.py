@@ -13,7 +13,7 @@ class StepContext:
     """One attempt at one step.
 
     Attributes:
-        log: Messages appear in the run's log in Dagster.
+        log: Messages appear in the run's log in Dagster; secrets in them are replaced.
         params: The step's params, filled in.
         attempt: Counts from 1.
 
@@ -38,4 +38,4 @@ class StepContext:
     run_id: str
     attempt: int
     params: Mapping[str, Any]
-    log: logging.Logger
+    log: logging.Logger | logging.LoggerAdapter[logging.Logger]

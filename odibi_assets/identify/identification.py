@@ -100,7 +100,8 @@ class _Identification:
     def _check_command(self, place: Place, step: Step) -> None:
         if step.command is None:
             return
-        command = resolve_command(step.command, self.root)
+        made = [output.path for output in step.outputs.values() if output.path is not None]
+        command = resolve_command(step.command, self.root, made)
         if command is None:
             self.definition.mistake((*place, "command", 0), step.command[0], "a program that can be found and executed")
             return

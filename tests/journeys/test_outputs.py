@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -132,6 +133,35 @@ def test_one_declared_output_may_be_returned_by_itself(training: ProjectFolder) 
     training.write("transforms.py", "def make():\n    return {'x': 1}\n\ndef use(model):\n    return model['x'] + 1\n")
     training.run()
     assert shown(training, "after") == 2
+
+
+def test_code_that_a_pickled_object_calls_is_part_of_what_follows(training: ProjectFolder) -> None:
+    """No step names the class or its helper; only the pickle does."""
+    training.write("rules.py", "def total(bias):\n    return bias\n")
+    training.write(
+        "models.py",
+        """
+        import rules
+
+        class Model:
+            def __init__(self, bias):
+                self.start = bias
+
+            @property
+            def bias(self):
+                return rules.total(self.start)
+
+        def made(bias):
+            return Model(bias)
+        """,
+    )
+    training.edit("transforms.py", "import numpy as np", "import models\nimport numpy as np")
+    training.edit("transforms.py", '"model": Model(total)', '"model": models.made(total)')
+    training.run()
+    assert set(training.outcomes().values()) == {"cached"}
+    training.write("rules.py", "def total(bias):\n    return bias + 1\n")
+    assert training.outcomes() == {"orders": "cached", "train": "computed", "report": "computed", "scores": "cached"}
+    assert shown(training, "report") == "bias 7, 3 rows"
 
 
 # Commands.
@@ -423,3 +453,101 @@ def test_a_job_runs_its_steps_and_says_what_it_does_not_know(training: ProjectFo
     assert (answer.status, "Did you mean 'first-two'?" in answer.stderr) == (2, True)
     both = training.oda("run", "pipe.yaml", "--job", "first-two", "--select", "orders")
     assert (both.status, "expected one of the two" in both.stderr) == (2, True)
+
+
+VALUES = """
+    name: pipe
+    steps:
+      - name: made
+        layer: bronze
+        command: [./make.sh, out/text.txt]
+        files: [word.txt]
+        outputs:
+          text: {path: out/text.txt, format: text}
+          json: {path: out/value.json, format: json}
+          bytes: {path: out/some.bin, format: bytes}
+    """
+MAKE = (
+    '#!/bin/sh\ncp word.txt "$1"; echo "{\\"a\\": \\"$(cat word.txt)\\"}" > out/value.json; cp word.txt out/some.bin\n'
+)
+
+
+@pytest.fixture
+def values(project: ProjectFolder) -> ProjectFolder:
+    project.write("pipe.yaml", VALUES)
+    project.write("make.sh", MAKE).chmod(0o755)
+    project.write("word.txt", "one")
+    return project
+
+
+def made(project: ProjectFolder) -> list[object]:
+    folder = project.root / "out"
+    value = json.loads((folder / "value.json").read_text())
+    return [(folder / "text.txt").read_text(), value["a"], (folder / "some.bin").read_text()]
+
+
+def test_values_that_a_program_made_are_put_back(values: ProjectFolder) -> None:
+    """An argument that names an output is no input of its own."""
+    assert values.outcomes() == {"made": "computed"}
+    shutil.rmtree(values.root / "out")
+    assert values.outcomes() == {"made": "cached"}
+    assert made(values) == ["one", "one", "one"]
+    values.write("word.txt", "two")
+    assert values.outcomes() == {"made": "computed"}
+    values.write("word.txt", "one")
+    assert values.outcomes() == {"made": "cached"}
+    assert made(values) == ["one", "one", "one"]
+
+
+def test_an_output_does_not_leave_the_project_by_a_link(
+    values: ProjectFolder, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (values.root / "out").symlink_to(outside)
+    (step,) = values.run(status=1)["steps"]
+    assert f"out/text.txt leads to {outside}, outside the project root" in step["error"]
+    (values.root / "out").unlink()
+    (values.root / "out").mkdir()
+    (values.root / "out/text.txt").symlink_to(outside / "new.txt")
+    assert values.outcomes() == {"made": "computed"}
+    assert list(outside.iterdir()) == []
+
+
+def test_secrets_stand_in_no_log_and_no_record(project: ProjectFolder) -> None:
+    """One in an argument, one in a declared variable, one that a function tells its log."""
+    project.env |= {"TOKEN": "t0ken-of-ann", "OTHER": "0ther-of-bob"}
+    project.write("data/orders.csv", ORDERS)
+    project.write(
+        "pipe.yaml",
+        """
+        name: pipe
+        on_error: continue
+        steps:
+          - name: printed
+            layer: bronze
+            command: [sh, -c, 'echo $0 $OTHER; exit 3', "{{ env.TOKEN }}"]
+            files: [data/orders.csv]
+            env: [OTHER]
+            outputs: {out: {path: out.txt, format: text}}
+          - name: logged
+            layer: bronze
+            python: transforms:logged
+            files: [data/orders.csv]
+            params: {token: {secret: "{{ env.TOKEN }}"}}
+        """,
+    )
+    project.write(
+        "transforms.py",
+        """
+        def logged(context, *, token):
+            context.log.info("it is %s", token)
+            raise ValueError(token)
+        """,
+    )
+    run = project.run(status=1)
+    told = [project.oda(*command).text for command in (["history", "pipe.yaml"], ["logs", run["run_id"]])]
+    assert "it is ***" in told[1]
+    files = [path.read_bytes() for path in project.root.rglob("*") if path.is_file()]
+    for secret in (project.env["TOKEN"], project.env["OTHER"]):
+        assert not [text for text in [str(run), *told] if secret in text]
+        assert not [data for data in files if secret.encode() in data]

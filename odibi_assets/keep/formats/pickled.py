@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
-import pickletools
 import sys
+import types
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from odibi_assets.errors import NotStorable, StoreError
 from odibi_assets.identify.digest import Digest, keyed_digest
 from odibi_assets.identify.distribution import is_first_party
+from odibi_assets.identify.fingerprint import fingerprint
 from odibi_assets.keep.formats.kept import Kept, new_path, put_bytes
 from odibi_assets.keep.result import Blob, Output
 from odibi_assets.keep.results import Results
@@ -24,18 +27,22 @@ _SIGNATURE_BYTES = 32
 class PickleFormat:
     """A pickle, signed where ``ODA_SIGNING_KEY`` is set; from a shared store only with that signature.
 
-    The version holds the source of the first-party classes that the pickle names, so that code which
-    travels in data is part of what follows (truth.md 1.9).
+    The version holds the fingerprints of the first-party classes and functions that the pickle names, so that
+    code which travels in data is part of what follows (truth.md 1.9).
     """
 
     name = "pickle"
 
     def settle(self, value: Any, *, shared: bool, folder: Path) -> Kept:
+        written = io.BytesIO()
+        pickler = _NamingPickler(written)
         try:
-            data = pickle.dumps(value, protocol=5)
+            pickler.dump(value)
         except Exception as error:  # whatever an object's own __reduce__ raises
             raise NotStorable(f"It can't be pickled: {type(error).__name__}: {error}") from error
-        return self._kept(data)
+        data = written.getvalue()
+        version = Digest.of_struct("pickle", [data, _fingerprints(pickler.named.values())])
+        return Kept(self.name, (data, version), version, len(data))
 
     def write(self, kept: Kept, results: Results) -> tuple[Blob, ...]:
         key = _signing_key()
@@ -70,30 +77,38 @@ class PickleFormat:
         path.write_bytes(kept.value[0])
         return path
 
-    def _kept(self, data: bytes) -> Kept:
-        version = Digest.of_struct("pickle", [data, _code_named_in(data)])
-        return Kept(self.name, (data, version), version, len(data))
-
 
 def _signing_key() -> bytes | None:
     secret = os.environ.get(SIGNING_VARIABLE)
     return bytes.fromhex(Digest.of_struct("signing key", secret).hex) if secret else None
 
 
-def _code_named_in(data: bytes) -> list[tuple[str, Digest]]:
-    """First-party modules whose classes or functions a pickle names → digest of their source."""
-    modules: set[str] = set()
-    strings: list[str] = []
-    for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name == "GLOBAL":
-            modules.add(str(argument).partition(" ")[0])
-        elif opcode.name == "STACK_GLOBAL":
-            modules.update(strings)  # the name of the module is one of the texts before; others are no modules
-        elif isinstance(argument, str):
-            strings.append(argument)
-    found = []
-    for name in sorted(modules):
-        file = getattr(sys.modules.get(name), "__file__", None)
+class _NamingPickler(pickle.Pickler):
+    """Notes every class and function that a pickle names: loading it runs them.
+
+    Attributes:
+        named: By their identity, in the order in which they are met.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file, protocol=5)
+        self.named: dict[int, Any] = {}
+
+    def reducer_override(self, value: Any) -> Any:
+        named = value if isinstance(value, (type, types.FunctionType)) else type(value)
+        self.named.setdefault(id(named), named)
+        return NotImplemented
+
+
+def _fingerprints(named: Iterable[Any]) -> list[tuple[str, list[tuple[str, Digest]]]]:
+    """First-party classes and functions → digests of their code, and of all that it reaches."""
+    found = {}
+    for value in named:
+        file = getattr(sys.modules.get(value.__module__), "__file__", None)
         if file and file.endswith(".py") and is_first_party(file):
-            found.append((name, Digest.of_file(file)))
-    return found
+            code = fingerprint(value, Path(file).parents[value.__module__.count(".")])
+            items = sorted((name, item.digest) for name, item in code.items.items())
+            if code.obstacles:  # What of it could not be told is told by the whole file.
+                items.append(("file", Digest.of_file(file)))
+            found[f"{value.__module__}:{value.__qualname__}"] = items
+    return sorted(found.items())
