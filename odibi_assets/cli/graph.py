@@ -8,12 +8,11 @@ from typing import Annotated, Literal
 import typer
 
 from odibi_assets.cli.opened import JsonOption, PipelineArgument
-from odibi_assets.cli.output import print_json
+from odibi_assets.cli.output import check_folder_of, print_json
 from odibi_assets.cli.picture.mermaid import mermaid
 from odibi_assets.cli.picture.picture import Picture
 from odibi_assets.cli.picture.svg import svg
 from odibi_assets.cli.picture.text import text
-from odibi_assets.errors import UsageError
 from odibi_assets.identify.pipeline_source import find_pipeline
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Runs
@@ -54,7 +53,6 @@ def graph(
         typer.echo(drawn)
         return
     path = project.root / output
-    if not path.parent.is_dir():
-        raise UsageError(f"{path} can't be written: the folder {path.parent} does not exist.")
+    check_folder_of(path)
     path.write_text(drawn + "\n", encoding="utf-8")
     typer.echo(f"{len(picture.nodes)} steps drawn in {output}.")

@@ -57,7 +57,6 @@ def _find(instance: Any, run: str, home: Path) -> str:
 def _entry(record: Any) -> dict[str, Any]:
     event = record.dagster_event
     described = (event.message or event.event_type_value) if event is not None else ""
-    described = (event.message or event.event_type_value) if event is not None else ""
     message = record.user_message or described
     data = getattr(event, "event_specific_data", None)
     error = getattr(data, "error", None)

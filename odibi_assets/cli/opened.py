@@ -41,6 +41,10 @@ PipelineArgument = Annotated[
     str,
     typer.Argument(metavar="PIPELINE", help="A name, a YAML file, or file.py:name.", autocompletion=complete_pipeline),
 ]
+PipelineOrAllArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[PIPELINE]", help="All of the project unless given.", autocompletion=complete_pipeline),
+]
 StepArgument = Annotated[
     str, typer.Argument(metavar="STEP", help="A step of the pipeline.", autocompletion=complete_step)
 ]

@@ -7,6 +7,9 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+
+from odibi_assets.errors import UsageError
 
 
 @contextlib.contextmanager
@@ -24,6 +27,15 @@ def stdout_reserved(reserve: bool) -> Iterator[None]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def check_folder_of(path: Path) -> None:
+    """
+    Raises:
+        UsageError: A file that is to be written has no folder.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(f"{path} can't be written: the folder {path.parent} does not exist.")
 
 
 def print_json(data: object) -> None:

@@ -10,16 +10,16 @@ import typer
 
 from odibi_assets.cli.completion import complete_step
 from odibi_assets.cli.opened import JsonOption, PipelineArgument
-from odibi_assets.cli.output import print_json
+from odibi_assets.cli.output import check_folder_of, print_json
 from odibi_assets.cli.render import table as text_table
 from odibi_assets.decide.plan import open_world, snapshots_of
 from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.errors import UsageError
 from odibi_assets.identify.pipeline_source import find_pipeline
 from odibi_assets.keep.formats import frame as frame_format
-from odibi_assets.keep.formats.files import FileTree, put_at
+from odibi_assets.keep.formats.files import FileTree
 from odibi_assets.keep.formats.kept import Kept
-from odibi_assets.keep.formats.known import FORMATS, read_output
+from odibi_assets.keep.formats.known import put_kept, read_output
 from odibi_assets.keep.result import Result
 from odibi_assets.keep.results import Results
 from odibi_assets.keep.snapshot import Snapshots
@@ -89,7 +89,8 @@ def _show_value(kept: Kept, pipeline: str, step: str, result: Result, *, output:
     data = kept.value if isinstance(kept.value, bytes) else b""
     text = data.decode() if kept.format in ("text", "json") else None
     if output is not None:
-        _export(kept, output)
+        check_folder_of(output)
+        put_kept(kept, output, output.parent)
     if as_json:
         value = jsonlib.loads(data) if kept.format == "json" else text
         print_json(
@@ -103,15 +104,6 @@ def _show_value(kept: Kept, pipeline: str, step: str, result: Result, *, output:
     typer.echo(
         f"{described}\n\n{kept.format}, version {kept.version.hex[:12]}, computed {result.produced_at[:19]} UTC."
     )
-
-
-def _export(kept: Kept, output: Path) -> None:
-    if not output.parent.is_dir():
-        raise UsageError(f"{output} can't be written: the folder {output.parent} does not exist.")
-    if isinstance(kept.value, FileTree):
-        put_at(kept.value, output)
-    else:
-        FORMATS[kept.format].as_path(kept, output.parent).replace(output)
 
 
 def _summary(kept: Kept) -> str:
@@ -152,8 +144,7 @@ def _write(shown: Any, path: Path) -> None:
     import pyarrow.csv
     import pyarrow.parquet
 
-    if not path.parent.is_dir():
-        raise UsageError(f"{path} can't be written: the folder {path.parent} does not exist.")
+    check_folder_of(path)
     if path.suffix == ".parquet":
         pyarrow.parquet.write_table(shown, path)
     elif path.suffix == ".csv":

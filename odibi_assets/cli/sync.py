@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
-from odibi_assets.cli.completion import complete_pipeline
-from odibi_assets.cli.opened import JsonOption
+from odibi_assets.cli.opened import JsonOption, PipelineOrAllArgument
 from odibi_assets.cli.output import print_json
 from odibi_assets.decide.plan import open_world
-from odibi_assets.identify.pipeline_source import find_pipeline, pipelines
+from odibi_assets.identify.pipeline_source import named_or_all
 
 
 def sync(
     context: typer.Context,
-    pipeline: Annotated[
-        str | None,
-        typer.Argument(metavar="[PIPELINE]", help="All of the project unless given.", autocompletion=complete_pipeline),
-    ] = None,
+    pipeline: PipelineOrAllArgument = None,
     json: JsonOption = False,
 ) -> None:
     """Report what is current to a Dagster home that does not know it. A second time reports nothing.
@@ -31,7 +26,7 @@ def sync(
     from odibi_assets.orchestrate.sync import sync as report_current
 
     project = context.obj.project
-    sources = [find_pipeline(project, pipeline)] if pipeline else [source for source, _ in pipelines(project)]
+    sources = named_or_all(project, pipeline)
     checked = [source.definition().checked() for source in sources]
     found = []
     with open_instance(project) as instance:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from odibi_assets.cli.completion import complete_pipeline
-from odibi_assets.cli.opened import JsonOption
+from odibi_assets.cli.opened import JsonOption, PipelineOrAllArgument
 from odibi_assets.cli.output import print_json
 from odibi_assets.declare.mistake import DefinitionError, Mistake
-from odibi_assets.identify.pipeline_source import find_pipeline, pipelines
+from odibi_assets.identify.pipeline_source import named_or_all
 
 
 def validate(
     context: typer.Context,
-    pipeline: Annotated[
-        str | None,
-        typer.Argument(metavar="[PIPELINE]", help="All of the project unless given.", autocompletion=complete_pipeline),
-    ] = None,
+    pipeline: PipelineOrAllArgument = None,
     json: JsonOption = False,
 ) -> None:
     """Check a pipeline, and the code it names, without running anything. Exit status 2 if anything is wrong.
@@ -26,7 +20,7 @@ def validate(
     Example: oda validate flights
     """
     project = context.obj.project
-    sources = [find_pipeline(project, pipeline)] if pipeline else [source for source, _ in pipelines(project)]
+    sources = named_or_all(project, pipeline)
     mistakes: list[Mistake] = []
     for source in sources:
         try:

@@ -175,10 +175,12 @@ class World:
                 continue
             for path in paths:
                 shown = str(path.relative_to(self.root))
-                # Where a reader takes the files, their order counts and their names do not (truth.md 4.1),
-                # apart from folders that it makes columns of.
-                hive = "".join(f" {key}={value}" for key, value in partition_of(path, self.root))
-                name = f"{len(items):06d}{hive}" if step.kind == "read" else shown
+                name = shown
+                if step.kind == "read":
+                    # Where a reader takes the files, their order counts and their names do not (truth.md 4.1),
+                    # apart from folders that it makes columns of.
+                    hive = "".join(f" {key}={value}" for key, value in partition_of(path, self.root))
+                    name = f"{len(items):06d}{hive}"
                 items[name] = Item(self.files.digest(path), "file", shown=shown)
         return items
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +19,9 @@ from odibi_assets.errors import NotStorable, OdibiAssetsError, StepError
 from odibi_assets.execute.command_run import command_environment, found_at_path, run_command
 from odibi_assets.execute.commit import Computed
 from odibi_assets.execute.copies import Copies
+from odibi_assets.execute.handed import handed
 from odibi_assets.execute.hidden_channels import HiddenChannels
-from odibi_assets.execute.redaction import RedactingLog, secret_values
+from odibi_assets.execute.redaction import RedactingLog
 from odibi_assets.execute.returned import Returned
 from odibi_assets.execute.step_context import StepContext
 from odibi_assets.identify.file_digest import match, partition_of
@@ -29,7 +29,6 @@ from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.observed_inputs import Observation, Recorder, observed, unobserved
 from odibi_assets.identify.transform import ANYTHING, FRAMES, PATH
 from odibi_assets.keep.formats.kept import Kept
-from odibi_assets.keep.formats.known import FORMATS
 
 
 class FilesChanged(StepError):
@@ -51,6 +50,7 @@ class Computation:
     """Everything needed to compute one step of one run.
 
     Attributes:
+        log: Secrets in what it is told are replaced.
         mutated: Module values that steps of this process have changed.
         folder: For files that steps take and make, as long as the run lasts.
     """
@@ -60,8 +60,9 @@ class Computation:
     engine: Engine
     run_id: str
     ignored: tuple[str, ...]
-    log: logging.Logger
+    log: RedactingLog
     mutated: set[str]
+    copies: Copies
     folder: Path
 
     def run(self, decision: Decision, inputs: Mapping[str, Kept], *, attempt: int) -> Computed:
@@ -81,7 +82,7 @@ class Computation:
             "python": self._run_python,
             "command": self._run_command,
         }[step.kind]
-        with Copies(self.world, self.log).room_for(decision.step):
+        with self.copies.room_for(decision.step, self.log):
             watched = transform(step, decision, inputs, attempt)
             seconds = time.perf_counter() - started
             returned = Returned(step, self.world.root, self.engine, self.folder)
@@ -107,31 +108,22 @@ class Computation:
         )
 
     def _handed(self, kept: Kept, handed_as: str) -> Any:
-        """An input as its taker asks for it; what is no frame comes as it was returned."""
+        if kept.format == "parquet" and handed_as not in (*FRAMES, *ANYTHING):
+            raise StepError(f"An input is a frame, and the function asks for {handed_as}: name a frame's type.")
         with unobserved():
-            format = FORMATS[kept.format]
-            if handed_as == PATH:
-                return format.as_path(kept, self.folder)
-            if kept.format == "parquet":
-                if handed_as not in (*FRAMES, *ANYTHING):
-                    raise StepError(f"An input is a frame, and the function asks for {handed_as}: name a frame's type.")
-                return self.engine.hand_over(kept.value, handed_as)
-            return format.hand_over(kept, self.folder)
+            return handed(kept, handed_as, self.engine, self.folder)
 
     def _run_command(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
         assert decision.key is not None
         command = self.identified.commands[step.name]
         with unobserved():
-            given = {name: FORMATS[kept.format].as_path(kept, self.folder) for name, kept in inputs.items()}
+            given = {name: handed(kept, PATH, self.engine, self.folder) for name, kept in inputs.items()}
             env = command_environment(self.world.env, decision.step.env, given)
             arguments = fill_env(list(command.arguments), self.world.env)
-            run_command(command, arguments, self.world.root, env, self._step_log().info)
+            run_command(command, arguments, self.world.root, env, self.log.info)
             self._check_files(step, decision)
             values = {name: found_at_path(name, output, self.world.root) for name, output in step.outputs.items()}
         return _Watched(values, True)
-
-    def _step_log(self) -> RedactingLog:
-        return RedactingLog(self.log, secret_values(self.identified.pipeline, self.world.env))
 
     def _check_files(self, step: Step, decision: Decision) -> None:
         """What was computed while its files changed is never stored (truth.md 4.1)."""
@@ -167,7 +159,7 @@ class Computation:
         extra: dict[str, Any] = {}
         if transform.context is not None:
             pipeline = self.identified.pipeline.name
-            extra[transform.context] = StepContext(pipeline, step.name, self.run_id, attempt, params, self._step_log())
+            extra[transform.context] = StepContext(pipeline, step.name, self.run_id, attempt, params, self.log)
         recorder = Recorder(self.world.root, self.ignored)
         channels = HiddenChannels.taken()
         try:

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from odibi_assets.decide.plan import World
@@ -22,38 +22,39 @@ from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import StepIdentity
 from odibi_assets.identify.local_file import write_local
 from odibi_assets.identify.observed_inputs import unobserved
-from odibi_assets.keep.formats.files import FileTree, captured, put_at
+from odibi_assets.keep.formats.files import captured
 from odibi_assets.keep.formats.kept import Kept, new_path
 from odibi_assets.keep.result import Result
 
 _VERSION = 1
 _log = logging.getLogger("odibi_assets")
 
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
-@dataclass
+
+@dataclass(frozen=True)
 class Copies:
     """The copies of one project on this machine."""
 
     world: World
-    log: logging.Logger = _log
-    _record: dict[str, list[str]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._path = self.world.local / "copies.json"
-        self._load()
+    @property
+    def _path(self) -> Path:
+        return self.world.local / "copies.json"
 
-    def _load(self) -> None:
-        """Read the record again: other processes add to it."""
+    def _record(self) -> dict[str, list[str]]:
+        """Path → what it was written from, and what it held then; read anew, as other processes add to it."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError), unobserved():
             data = json.loads(self._path.read_text())
             if data["v"] == _VERSION:
-                self._record = dict(data["copies"])
+                return dict(data["copies"])
+        return {}
 
     def are_right(self, step: StepIdentity, result: Result) -> bool:
         """Does every copy of a step's result stand where it should?"""
         return all(self._is_right(path, wanted) for path, wanted, _ in self._wanted(step, result))
 
-    def refresh(self, step: StepIdentity, result: Result, value: Callable[[str], Kept]) -> None:
+    def refresh(self, step: StepIdentity, result: Result, value: Callable[[str], Kept], log: Log = _log) -> None:
         """Write the copies that are missing or another.
 
         Args:
@@ -67,7 +68,7 @@ class Copies:
                 continue
             with unobserved():
                 try:
-                    self.clear(path)
+                    self.clear(path, log)
                     if output is None:
                         self._write(step, path, value(next(iter(result.outputs))))
                     else:
@@ -79,7 +80,7 @@ class Copies:
                     ) from error
                 self._note(path, wanted)
 
-    def clear(self, path: str) -> None:
+    def clear(self, path: str, log: Log = _log) -> None:
         """Make room at a path; what stands there and is not ours is moved aside, not deleted."""
         target = self.world.root / path
         with contextlib.suppress(OSError):  # Whoever writes there meets it again, and says so.
@@ -90,8 +91,7 @@ class Copies:
             )
         if not os.path.lexists(target):
             return
-        self._load()
-        known = self._record.get(path)
+        known = self._record().get(path)
         if known is not None and known[1] == self._content(path) and not target.is_symlink():
             _remove(target)
             return
@@ -99,14 +99,14 @@ class Copies:
         aside = aside if not aside.exists() else new_path(aside.parent, f"-{target.name}")
         aside.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(target, aside)
-        self.log.warning("%s was not written by this pipeline, or was changed since: it was moved to %s.", path, aside)
+        log.warning("%s was not written by this pipeline, or was changed since: it was moved to %s.", path, aside)
 
     @contextlib.contextmanager
-    def room_for(self, step: StepIdentity) -> Iterator[None]:
+    def room_for(self, step: StepIdentity, log: Log = _log) -> Iterator[None]:
         """While a step is computed: the paths of its outputs are empty at first, and again if it fails."""
         with unobserved():
             for path in step.places.values():
-                self.clear(path)
+                self.clear(path, log)
         try:
             yield
         except BaseException:
@@ -125,7 +125,7 @@ class Copies:
 
     def _is_right(self, path: str, wanted: str) -> bool:
         content = self._content(path)
-        return content is not None and (content == wanted or self._record.get(path) == [wanted, content])
+        return content is not None and (content == wanted or self._record().get(path) == [wanted, content])
 
     def _content(self, path: str) -> str | None:
         with contextlib.suppress(NotStorable, OSError), unobserved():
@@ -153,24 +153,15 @@ class Copies:
             aside.unlink(missing_ok=True)
 
     def _put_back(self, path: str, kept: Kept) -> None:
-        """Make a path hold an output; one that is no tree of files is written as its format is."""
-        from odibi_assets.keep.formats.known import FORMATS
+        from odibi_assets.keep.formats.known import put_kept
 
-        if isinstance(kept.value, FileTree):
-            put_at(kept.value, self.world.root / path)
-            return
-        folder = new_path(self.world.local / "values")
-        try:
-            put_at(captured(FORMATS[kept.format].as_path(kept, folder)), self.world.root / path)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        put_kept(kept, self.world.root / path, self.world.local / "values")
 
     def _note(self, path: str, wanted: str) -> None:
         content = self._content(path)
-        self._load()
         if content is not None:
-            self._record[path] = [wanted, content]
-            write_local(self._path, json.dumps({"v": _VERSION, "copies": self._record}))
+            record = {**self._record(), path: [wanted, content]}
+            write_local(self._path, json.dumps({"v": _VERSION, "copies": record}))
 
     def note_output(self, path: str, version: Digest) -> None:
         """Remember that a step of ours put this at a path."""

@@ -150,8 +150,7 @@ def saved(report: Report, plan: Plan, results: Results) -> Saved:
         if step.outcome == "cached" and step.key is not None:
             result = plan.decisions[step.name].result or next(results.candidates(Digest.parse(step.key)), None)
             if result is not None:
-                size_bytes = sum(output.size_bytes for output in result.outputs.values())
-                found = Saved(found.seconds + result.seconds, found.size_bytes + size_bytes)
+                found = Saved(found.seconds + result.seconds, found.size_bytes + result.size_bytes)
     return found
 
 

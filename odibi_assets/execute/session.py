@@ -21,7 +21,7 @@ from odibi_assets.execute import observer
 from odibi_assets.execute.commit import Committer, Computed, commit
 from odibi_assets.execute.computation import Computation, FilesChanged
 from odibi_assets.execute.copies import Copies
-from odibi_assets.execute.redaction import redacted, secret_values
+from odibi_assets.execute.redaction import RedactingLog, redacted, secret_values
 from odibi_assets.execute.value_memory import ValueMemory
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity
@@ -92,7 +92,7 @@ class Session:
     def __post_init__(self) -> None:
         self.committer = Committer()
         self.memory = ValueMemory(self.committer.wait)
-        self.copies = Copies(self.world, self.log)
+        self.copies = Copies(self.world)
         self.folder = self.world.local / "values" / f"{self.start.run_id[:8]}-{os.getpid()}"
         self.engine = PandasEngine()
         self.secrets = secret_values(self.identified.pipeline, self.world.env)
@@ -134,8 +134,9 @@ class Session:
             self.engine,
             self.start.run_id,
             self.ignored,
-            self.log,
+            RedactingLog(self.log, self.secrets),
             self._mutated,
+            self.copies,
             self.folder,
         )
         observer.tell(decision.step.name, "reading" if decision.step.kind == "read" else "computing")
@@ -309,10 +310,10 @@ class Session:
             self._note(settled, result.reference if result is not None else None)
 
     def _commit(self, settled: Settled, *, is_handed_on: bool = False) -> Result | None:
-        """Store a computed frame; a store that stays away costs a warning, not the run.
+        """Store what was computed; a store that stays away costs a warning, not the run.
 
         Args:
-            is_handed_on: Steps took this very frame already, so an earlier result can't be adopted in its place.
+            is_handed_on: Steps took these very values already, so an earlier result can't be adopted in its place.
         """
         assert settled.computed is not None
         computed = replace(settled.computed, replaces=settled.computed.replaces or is_handed_on)
@@ -338,7 +339,7 @@ class Session:
                 time.sleep(0.2 * attempt)
 
     def _release(self, decision: Decision) -> None:
-        """Forget frames that no step of this run takes any more."""
+        """Forget values that no step of this run takes any more."""
         if not self.beside:
             return
         for upstream in (taken.step for taken in decision.step.bindings.values()):
@@ -365,7 +366,7 @@ class Session:
             raise StepError(f"The copies of step {step.name!r} can't be written: its result is not in the store.")
         several = len(result.outputs) > 1
         self.copies.refresh(
-            step, result, lambda output: self._value(Input(step.name, output if several else None), reference)
+            step, result, lambda output: self._value(Input(step.name, output if several else None), reference), self.log
         )
 
     # Failures.

@@ -100,6 +100,11 @@ def pipelines(project: Project) -> Iterator[tuple[PipelineSource, str]]:
             yield PipelineSource(project, path), name
 
 
+def named_or_all(project: Project, name: str | None) -> list[PipelineSource]:
+    """The pipeline that a user names, else every YAML pipeline of the project."""
+    return [find_pipeline(project, name)] if name else [source for source, _ in pipelines(project)]
+
+
 def _name_in(path: Path, project: Project) -> str | None:
     try:
         data: Any = read_yaml(path, file=project.shown(path)).data

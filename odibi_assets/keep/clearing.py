@@ -51,16 +51,11 @@ def _check_quiet(holdings: Holdings, pipeline: str | None) -> None:
 def _kept(holdings: Holdings, pipeline: str | None) -> Kept:
     others: list[Line] = [line for line in holdings.lines if pipeline is not None and line.pipeline != pipeline]
     snapshots = tuple((line, tuple(line.snapshots)) for line in others)
-    named = {
-        (reference.key, reference.generation)
-        for _, found in snapshots
-        for snapshot in found
-        for reference in snapshot.steps.values()
-    }
+    named = {reference.id for _, found in snapshots for snapshot in found for reference in snapshot.steps.values()}
     named |= holdings.pins
     for run in holdings.runs:
         if run.start.run_id in holdings.running:
-            named |= {(reference.key, reference.generation) for reference in run.finished.values()}
+            named |= {reference.id for reference in run.finished.values()}
     if pipeline is not None:
         named |= {stored.id for stored in holdings.results if stored.pipeline != pipeline}
     return Kept(dict.fromkeys(named, "named"), snapshots, frozenset(run.start.run_id for run in holdings.runs))

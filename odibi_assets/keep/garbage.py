@@ -24,13 +24,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from odibi_assets.declare.policies import Retention
-from odibi_assets.identify.digest import Digest
-from odibi_assets.keep.result import Blob, Result, ResultReference
+from odibi_assets.keep.result import Blob, Result, ResultId, ResultReference
 from odibi_assets.keep.run_record import Run
 from odibi_assets.keep.snapshot import Snapshot
-
-ResultId = tuple[Digest, int]
-"""Key and generation."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,15 @@ class Stored:
 
     @classmethod
     def of(cls, result: Result, *, is_revoked: bool) -> Stored:
-        blobs = tuple(blob for output in result.outputs.values() for blob in output.blobs)
-        id = (result.key.digest(), result.generation)
-        return cls(id, result.pipeline, result.key.step, result.produced_at, result.run_id, is_revoked, blobs)
+        return cls(
+            result.id,
+            result.pipeline,
+            result.key.step,
+            result.produced_at,
+            result.run_id,
+            is_revoked,
+            result.blobs,
+        )
 
     @property
     def size_bytes(self) -> int:
@@ -117,7 +119,7 @@ def what_is_kept(holdings: Holdings, retention: Callable[[str], Retention], now:
 
 def _note(reasons: dict[ResultId, str], references: Iterable[ResultReference], reason: str) -> None:
     for reference in references:
-        reasons.setdefault((reference.key, reference.generation), reason)
+        reasons.setdefault(reference.id, reason)
 
 
 def _snapshots(

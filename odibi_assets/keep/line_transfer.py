@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from odibi_assets.keep.garbage import ResultId
 from odibi_assets.keep.guard import rely_on, writing
-from odibi_assets.keep.result import ResultReference
+from odibi_assets.keep.result import ResultId, ResultReference
 from odibi_assets.keep.results import Results
 from odibi_assets.keep.snapshot import Snapshot, Snapshots
 
@@ -74,7 +73,7 @@ def _tried(own: Snapshots, there: Snapshots, names: Names, at: str) -> Moved | N
 
 def _is_there(snapshot: Snapshot, names: Names) -> bool:
     """Is everything that it names at the target, under the same name?"""
-    return all(names.get((reference.key, reference.generation)) == reference for reference in snapshot.steps.values())
+    return all(names.get(reference.id) == reference for reference in snapshot.steps.values())
 
 
 def _copy_snapshots(own: Snapshots, there: Snapshots, history: list[Snapshot], names: Names) -> None:
@@ -99,7 +98,7 @@ def _merged(history: list[Snapshot], old: list[Snapshot], names: Names) -> dict[
     is_later = not old or history[0].published_at > old[0].published_at
     merged = {}
     for step, reference in history[0].steps.items():
-        name = names.get((reference.key, reference.generation))
+        name = names.get(reference.id)
         moved_here, moved_there = reference != agreed.get(step), present.get(step) != agreed.get(step)
         if name is not None and moved_here and (is_later or not moved_there):
             merged[step] = name

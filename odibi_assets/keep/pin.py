@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from odibi_assets.errors import UnknownLayout
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep import canonical_json
-from odibi_assets.keep.garbage import ResultId
 from odibi_assets.keep.process import may_go_on, this_process
+from odibi_assets.keep.result import ResultId
 from odibi_assets.keep.store import Store
 
 

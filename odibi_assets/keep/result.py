@@ -12,6 +12,9 @@ from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import Observation
 
+ResultId = tuple[Digest, int]
+"""Key and generation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Blob:
@@ -110,6 +113,15 @@ class Result:
         return only
 
     @property
+    def id(self) -> ResultId:
+        return self.key.digest(), self.generation
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """The files of all outputs, in order; one that several share stands for each."""
+        return tuple(blob for output in self.outputs.values() for blob in output.blobs)
+
+    @property
     def version(self) -> Digest:
         """Identity of everything that came out."""
         return combined_version({name: output.version for name, output in self.outputs.items()})
@@ -121,7 +133,7 @@ class Result:
 
     @property
     def size_bytes(self) -> int:
-        return sum(output.size_bytes for output in self.outputs.values())
+        return sum(blob.size_bytes for blob in self.blobs)
 
     @property
     def reference(self) -> ResultReference:
@@ -188,6 +200,10 @@ class ResultReference:
     version: Digest
     row_count: int | None = None
     outputs: Mapping[str, OutputReference] = field(default_factory=dict, hash=False)
+
+    @property
+    def id(self) -> ResultId:
+        return self.key, self.generation
 
     def output(self, name: str | None) -> OutputReference:
         """One output's part; the only one where none is named."""

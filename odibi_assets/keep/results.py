@@ -80,12 +80,12 @@ class Results:
 
     def get(self, reference: ResultReference) -> Result | None:
         """The result that a reference names; None if its record is gone, unreadable, or of another version."""
-        result = self._read(reference.key, reference.generation)
+        result = self._read(*reference.id)
         return result if result is not None and result.reference.version == reference.version else None
 
     def has(self, reference: ResultReference) -> bool:
         """Is there a record of the name? Cheaper than ``get``."""
-        return self.store.size(result_name(reference.key, reference.generation)) is not None
+        return self.store.size(result_name(*reference.id)) is not None
 
     def is_revoked(self, key: Digest, generation: int) -> bool:
         return self.store.size(revoked_name(key, generation)) is not None
@@ -103,11 +103,7 @@ class Results:
 
     def is_whole(self, result: Result) -> bool:
         """Is every blob there, with its size?"""
-        return all(
-            self.store.size(blob_name(blob.digest)) == blob.size_bytes
-            for output in result.outputs.values()
-            for blob in output.blobs
-        )
+        return all(self.store.size(blob_name(blob.digest)) == blob.size_bytes for blob in result.blobs)
 
     def put_blob(self, source: Path) -> Blob:
         """Move a finished local file into the store, named by the digest of its bytes."""
@@ -256,7 +252,7 @@ def open_results(root: Path | BucketRoot) -> Results:
 
 def content_of(result: Result) -> object:
     """What makes two results of one key the same: what came out, what was read, how long it holds."""
-    return {name: output.version for name, output in result.outputs.items()}, result.trace, result.expires_at
+    return result.version, result.trace, result.expires_at
 
 
 def _digest_of(path: Path | None) -> Digest | None:
@@ -268,8 +264,8 @@ def _digest_of(path: Path | None) -> Digest | None:
 
 def _is_unexplained(present: Result, new: Result) -> bool:
     """Has the same key another version, with no difference in what the step read to explain it?"""
-    versions = [{name: output.version for name, output in result.outputs.items()} for result in (present, new)]
-    return versions[0] != versions[1] and present.trace == new.trace and not new.obstacles and not present.obstacles
+    is_other = present.version != new.version
+    return is_other and present.trace == new.trace and not new.obstacles and not present.obstacles
 
 
 def result_name(key: Digest, generation: int) -> str:

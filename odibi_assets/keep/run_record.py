@@ -215,6 +215,13 @@ class Runs:
             yield run
             current = run.start.parent_run_id
 
+    def finished_by(self, root_run_id: str, run_id: str) -> dict[str, ResultReference]:
+        """Steps that a run finished, or a run that it re-executes, each with the latest result."""
+        found: dict[str, ResultReference] = {}
+        for run in self.chain(root_run_id, run_id):
+            found = {**run.finished, **found}
+        return found
+
     def _ids(self) -> Iterator[tuple[str, str]]:
         for name in self.store.list("runs"):
             parts = name.split("/")

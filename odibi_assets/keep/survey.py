@@ -60,7 +60,17 @@ def garbage_in(results: Results, retention: Callable[[str], Retention], now: dat
     Raises:
         UnknownLayout: Another version of odibi-assets wrote something: what that relies on is not known here.
     """
-    holdings, damaged = holdings_of(results, now)
+    return garbage_among(results, *holdings_of(results, now), retention, now)
+
+
+def garbage_among(
+    results: Results,
+    holdings: Holdings,
+    damaged: Iterable[str],
+    retention: Callable[[str], Retention],
+    now: datetime.datetime,
+) -> Garbage:
+    """As ``garbage_in``, for whoever knows already what the store holds."""
     kept = what_is_kept(holdings, retention, now)
     return garbage_of(results, holdings, damaged, kept, now, at_once=isinstance(results.store, Guarded))
 
@@ -85,7 +95,7 @@ def holdings_of(results: Results, now: datetime.datetime) -> tuple[Holdings, tup
         except canonical_json.UNREADABLE:
             damaged.append(name)
             continue
-        stored = Stored.of(result, is_revoked=revoked_name(result.key.digest(), result.generation) in revoked)
+        stored = Stored.of(result, is_revoked=revoked_name(*result.id) in revoked)
         if result_name(*stored.id) == name:
             found.append(stored)
         else:

@@ -18,11 +18,10 @@ from pathlib import Path
 from odibi_assets.errors import DamagedObject, StoreError, UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.observed_inputs import variable_state
-from odibi_assets.keep.garbage import ResultId
 from odibi_assets.keep.guard import check_reached, rely_on, writing
 from odibi_assets.keep.line_transfer import LineMove, copy_line
 from odibi_assets.keep.pin import pinned
-from odibi_assets.keep.result import Blob, Result, ResultReference
+from odibi_assets.keep.result import Blob, Result, ResultId, ResultReference
 from odibi_assets.keep.results import Results, blob_name, content_of
 from odibi_assets.keep.survey import lines
 
@@ -74,10 +73,10 @@ def transfer(
     """
     _check(source, target, skip_salted)
     with_salt = source.salt == target.salt or target.take_salt(source)
-    found = [result for result in source.all() if not source.is_revoked(result.key.digest(), result.generation)]
+    found = [result for result in source.all() if not source.is_revoked(*result.id)]
     done = Transferred()
     names: dict[ResultId, ResultReference] = {}
-    with pinned(target.store, [_id(result) for result in found], at=at):
+    with pinned(target.store, [result.id for result in found], at=at):
         for number, result in enumerate(found):
             tell(number, len(found), done.size_bytes)
             if rests_on_salt(result) and not with_salt:
@@ -85,7 +84,7 @@ def transfer(
                 continue
             reference = _copy(source, target, result, done)
             if reference is not None:
-                names[_id(result)] = reference
+                names[result.id] = reference
         tell(len(found), len(found), done.size_bytes)
         for line in lines(source.store):
             done.lines.append(copy_line(source, target, line.environment, line.pipeline, names, at=at))
@@ -113,7 +112,7 @@ def _copy(source: Results, target: Results, result: Result, done: Transferred) -
     if present is not None and target.is_whole(present):
         done.present += 1
         return present.reference
-    if target.is_revoked(*_id(result)):
+    if target.is_revoked(*result.id):
         done.left_out.append(f"{_shown(result)}: it was taken out of use in {target.store.name}")
         return None
     arrived: dict[Blob, Path] = {}
@@ -135,12 +134,15 @@ def _copy(source: Results, target: Results, result: Result, done: Transferred) -
 
 def _missing(target: Results, result: Result, arrived: Mapping[Blob, Path]) -> list[Blob]:
     """The result's blobs that neither lie in the target nor have arrived to be put there."""
-    blobs = dict.fromkeys(blob for output in result.outputs.values() for blob in output.blobs)
-    return [b for b in blobs if b not in arrived and target.store.size(blob_name(b.digest)) != b.size_bytes]
+    return [
+        b
+        for b in dict.fromkeys(result.blobs)
+        if b not in arrived and target.store.size(blob_name(b.digest)) != b.size_bytes
+    ]
 
 
 def _recorded(target: Results, result: Result, arrived: Mapping[Blob, Path], done: Transferred) -> ResultReference:
-    for blob in (blob for output in result.outputs.values() for blob in output.blobs):
+    for blob in result.blobs:
         if blob not in arrived:
             rely_on(target.store, blob_name(blob.digest))
     for blob, path in arrived.items():
@@ -159,14 +161,10 @@ def _recorded(target: Results, result: Result, arrived: Mapping[Blob, Path], don
 def _same(target: Results, result: Result) -> Result | None:
     """The result as the target has it: under its own name, or equal under another number."""
     named = target.get(result.reference)
-    if named is not None and not target.is_revoked(*_id(named)):
+    if named is not None and not target.is_revoked(*named.id):
         return named
     candidates = target.candidates(result.key.digest())
     return next((found for found in candidates if content_of(found) == content_of(result)), None)
-
-
-def _id(result: Result) -> ResultId:
-    return result.key.digest(), result.generation
 
 
 def _shown(result: Result) -> str:

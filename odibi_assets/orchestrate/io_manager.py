@@ -24,7 +24,7 @@ from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshots
-from odibi_assets.orchestrate.materialization import schema_metadata
+from odibi_assets.orchestrate.materialization import result_metadata
 from odibi_assets.orchestrate.names import STEP_TAG
 
 
@@ -113,20 +113,17 @@ def step_io_manager(root: Path) -> dg.IOManagerDefinition:
 
 
 def _metadata(settled: Settled, reference: ResultReference, output: str | None) -> dict[str, dg.MetadataValue[Any]]:
-    schema, size, seconds = _facts(settled, output)
-    row_count = reference.output(output).row_count
-    metadata: dict[str, Any] = {
-        "outcome": dg.MetadataValue.text(settled.outcome),
-        "reason": dg.MetadataValue.text(settled.decision.reason[:1000]),
-        "key": dg.MetadataValue.text(str(reference.key)),
-        "seconds": dg.MetadataValue.float(round(seconds, 3)),
-        "attempt": dg.MetadataValue.int(settled.attempt),
-    }
-    if row_count is not None:
-        metadata["dagster/row_count"] = dg.MetadataValue.int(row_count)
-    if size is not None:
-        metadata["bytes"] = dg.MetadataValue.int(size)
-    return metadata | schema_metadata(schema)
+    schema, size_bytes, seconds = _facts(settled, output)
+    found = result_metadata(
+        settled.outcome,
+        settled.decision.reason,
+        reference.key,
+        seconds=seconds,
+        row_count=reference.output(output).row_count,
+        size_bytes=size_bytes,
+        schema=schema,
+    )
+    return {**found, "attempt": dg.MetadataValue.int(settled.attempt)}
 
 
 def _facts(settled: Settled, output: str | None) -> tuple[Mapping[str, str], int | None, float]:

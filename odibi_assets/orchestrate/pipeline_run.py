@@ -21,7 +21,6 @@ from odibi_assets.execute.reuse import reuse
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.process import this_process
-from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart
 
@@ -73,11 +72,7 @@ class PipelineRun:
 
     def plan(self, parent: Run | None = None) -> Plan:
         """What must run; after a failed run only what that one did not finish."""
-        finished: dict[str, ResultReference] = {}
-        if parent is not None:
-            for run in self.runs.chain(parent.start.root_run_id, parent.start.run_id):
-                for name, reference in run.finished.items():
-                    finished.setdefault(name, reference)
+        finished = self.runs.finished_by(parent.start.root_run_id, parent.start.run_id) if parent is not None else {}
         plan = self.world.plan(
             self.identity, selected=self.selected, skip=self.skip, forced=self.forced, finished=finished
         )

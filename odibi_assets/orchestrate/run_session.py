@@ -16,7 +16,6 @@ from odibi_assets.execute.session import Session
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.process import this_process
-from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.run_record import Runs, RunStart
 from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, FORCE_TAG, OVERRIDES_TAG, STORE_TAG, op_name
 from odibi_assets.orchestrate.sync import report_moves
@@ -50,7 +49,7 @@ def open_session(
     runs = Runs(world.results.store)
     root = run.root_run_id or run.run_id
     executed = _executed(run, identified)
-    parents = _finished_by_parents(runs, root, run.parent_run_id)
+    parents = runs.finished_by(root, run.parent_run_id) if run.parent_run_id else {}
     start = runs.begin(
         RunStart(
             run_id=run.run_id,
@@ -130,12 +129,3 @@ def _planned(
     earlier = runs.start(root, parent) if parent else None
     names = executed | set(earlier.steps if earlier else ())
     return {step.name: step.layer for step in identified.identity.steps if step.name in names}
-
-
-def _finished_by_parents(runs: Runs, root: str, parent: str | None) -> dict[str, ResultReference]:
-    found: dict[str, ResultReference] = {}
-    if parent is not None:
-        for run in runs.chain(root, parent):
-            for name, reference in run.finished.items():
-                found.setdefault(name, reference)
-    return found

@@ -18,7 +18,7 @@ from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.execute.reuse import queued_moves
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.results import Results
-from odibi_assets.orchestrate.materialization import schema_metadata
+from odibi_assets.orchestrate.materialization import result_metadata
 from odibi_assets.orchestrate.names import asset_keys, input_key
 
 _VERSION, _CODE = "dagster/data_version", "dagster/code_version"
@@ -165,14 +165,12 @@ def _pointer(instance: dg.DagsterInstance, key: dg.AssetKey) -> str:
 def _metadata(result: Result, name: str | None, reason: str) -> dict[str, dg.MetadataValue[Any]]:
     """What the IO manager says of a reused result."""
     output = result.outputs[name] if name is not None else result.output
-    metadata: dict[str, dg.MetadataValue[Any]] = {
-        "outcome": dg.MetadataValue.text("cached"),
-        "reason": dg.MetadataValue.text(reason),
-        "key": dg.MetadataValue.text(str(result.reference.key)),
-        "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
-    }
-    if output.row_count is not None:
-        metadata["dagster/row_count"] = dg.MetadataValue.int(output.row_count)
-    if output.memory_bytes is not None:
-        metadata["bytes"] = dg.MetadataValue.int(output.memory_bytes)
-    return metadata | schema_metadata(output.schema)
+    return result_metadata(
+        "cached",
+        reason,
+        result.reference.key,
+        seconds=result.seconds,
+        row_count=output.row_count,
+        size_bytes=output.memory_bytes,
+        schema=output.schema,
+    )

@@ -9,8 +9,8 @@ import pytest
 
 from odibi_assets.declare.policies import Retention
 from odibi_assets.identify.digest import Digest
-from odibi_assets.keep.garbage import Holdings, Kept, Line, ResultId, Stored, what_is_kept
-from odibi_assets.keep.result import Blob, ResultReference
+from odibi_assets.keep.garbage import Holdings, Kept, Line, Stored, what_is_kept
+from odibi_assets.keep.result import Blob, ResultId, ResultReference
 from odibi_assets.keep.run_record import Run, RunEnd, RunStart, StepRecord
 from odibi_assets.keep.snapshot import Snapshot
 

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from odibi_assets.cli.cache.opening import StoreOption, named, opened, utc_now
+from odibi_assets.cli.cache.opening import StoreOption, named, opened
 from odibi_assets.cli.opened import JsonOption
 from odibi_assets.cli.output import print_json
+from odibi_assets.decide.plan import utc_now
 from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError

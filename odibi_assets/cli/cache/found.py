@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from odibi_assets.errors import UsageError
-from odibi_assets.keep.garbage import ResultId
-from odibi_assets.keep.result import Result
+from odibi_assets.keep.result import Result, ResultId
 from odibi_assets.keep.results import Results
 from odibi_assets.keep.snapshot import Snapshots
 from odibi_assets.keep.survey import lines
@@ -40,5 +39,5 @@ def current_in(results: Results) -> Mapping[ResultId, list[tuple[str, str, str]]
         snapshot = Snapshots(results.store, line.environment, line.pipeline).current()
         for step, reference in snapshot.steps.items() if snapshot is not None else ():
             place = (line.environment, line.pipeline, step)
-            found.setdefault((reference.key, reference.generation), []).append(place)
+            found.setdefault(reference.id, []).append(place)
     return found

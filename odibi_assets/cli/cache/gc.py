@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from odibi_assets.cli.cache.opening import StoreOption, opened, utc_now
+from odibi_assets.cli.cache.opening import StoreOption, opened
 from odibi_assets.cli.opened import JsonOption
 from odibi_assets.cli.output import print_json
+from odibi_assets.decide.plan import utc_now
 from odibi_assets.declare.policies import Retention
 from odibi_assets.declare.project import Project
 from odibi_assets.identify.pipeline_source import pipelines

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from odibi_assets.cli.cache.found import by_key, current_in
-from odibi_assets.cli.cache.opening import StoreOption, opened, utc_now
+from odibi_assets.cli.cache.opening import StoreOption, opened
 from odibi_assets.cli.opened import JsonOption, open_pipeline
 from odibi_assets.cli.output import print_json
+from odibi_assets.decide.plan import utc_now
 from odibi_assets.errors import UsageError
 from odibi_assets.identify.identity import PipelineIdentity
 from odibi_assets.keep.result import Result
@@ -44,7 +45,7 @@ def invalidate(
         results = run.world.results
         found = _results_of(run, _with_downstream(run.identity, step) if downstream else {step})
     at = utc_now().isoformat(timespec="milliseconds")
-    revoked = [r for r in found if results.revoke(r.key.digest(), r.generation, why="invalidated", at=at)]
+    revoked = [r for r in found if results.revoke(*r.id, why="invalidated", at=at)]
     if json:
         entries = [{"step": r.key.step, "key": str(r.key.digest()), "generation": r.generation} for r in revoked]
         print_json({"invalidated": entries, "steps": sorted({r.key.step for r in revoked})})
@@ -69,11 +70,7 @@ def _results_of(run: PipelineRun, steps: set[str]) -> list[Result]:
         result
         for result in results.all()
         if result.key.step in steps
-        and (
-            result.pipeline == name
-            or (result.key.digest(), result.generation) in current
-            or result.key.digest() in planned
-        )
+        and (result.pipeline == name or result.id in current or result.key.digest() in planned)
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -46,7 +45,3 @@ def named(project: Project, store: str, *, create: bool = False) -> Results:
     if not create and isinstance(root, Path) and not (root / "format.json").is_file():
         raise UsageError(f"There is no store at {root}: expected a folder with a format.json in it.")
     return open_results(root)
-
-
-def utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)

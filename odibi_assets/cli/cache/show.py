@@ -32,8 +32,8 @@ def show(
     results = opened(project, store)
     current = current_in(results)
     result = _of_step(results, target, current, project.environment) or by_key(results, target)[0]
-    places = current.get((result.key.digest(), result.generation), [])
-    revocation = results.revocation(result.key.digest(), result.generation)
+    places = current.get(result.id, [])
+    revocation = results.revocation(*result.id)
     if json:
         print_json(_json(results, result, places, revocation))
     else:
@@ -42,11 +42,7 @@ def show(
 
 def _of_step(results: Results, step: str, current: Any, environment: str) -> Result | None:
     found = [result for result in results.all() if result.key.step == step]
-    here = [
-        result
-        for result in found
-        if any(place[0] == environment for place in current.get((result.key.digest(), result.generation), ()))
-    ]
+    here = [result for result in found if any(place[0] == environment for place in current.get(result.id, ()))]
     return max(here or found, key=lambda result: result.produced_at, default=None)
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import typer
 
 from odibi_assets.cli.cache.gc import retention_of
-from odibi_assets.cli.cache.opening import StoreOption, opened, utc_now
+from odibi_assets.cli.cache.opening import StoreOption, opened
 from odibi_assets.cli.opened import JsonOption
 from odibi_assets.cli.output import print_json
 from odibi_assets.cli.render import table
+from odibi_assets.decide.plan import utc_now
 from odibi_assets.keep.results import readable_size
 from odibi_assets.keep.statistics import by_step, share
-from odibi_assets.keep.survey import holdings_of
-from odibi_assets.keep.sweep import collect
+from odibi_assets.keep.survey import garbage_among, holdings_of
 
 
 def stats(context: typer.Context, store: StoreOption = None, json: JsonOption = False) -> None:
@@ -27,8 +27,8 @@ def stats(context: typer.Context, store: StoreOption = None, json: JsonOption = 
     project = context.obj.project
     results = opened(project, store)
     now = utc_now()
-    holdings, _ = holdings_of(results, now)
-    garbage = collect(results, retention_of(project, results), now=now, dry_run=True).garbage
+    holdings, damaged = holdings_of(results, now)
+    garbage = garbage_among(results, holdings, damaged, retention_of(project, results), now)
     sizes = [results.store.size(name) or 0 for name in results.store.list("blobs")]
     whole, steps = share(holdings.results), by_step(holdings.results)
     document: dict[str, Any] = {

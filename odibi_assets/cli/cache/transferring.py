@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from odibi_assets.cli.cache.opening import utc_now
 from odibi_assets.cli.output import print_json
+from odibi_assets.decide.plan import utc_now
 from odibi_assets.keep.results import Results, readable_size
 from odibi_assets.keep.transfer import Progress, Transferred, transfer
 

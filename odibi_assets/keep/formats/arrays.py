@@ -51,7 +51,7 @@ class ArraysFormat:
         for name, blob in zip(names, output.blobs[1:], strict=True):
             array = np.load(results.open_blob(blob), allow_pickle=False)
             array.flags.writeable = False
-            arrays[name] = array
+            arrays[name] = (array, blob.digest)
         kept = self._kept(arrays)
         if kept.version != output.version:
             raise DamagedObject("The stored arrays of an output are not what its record says.")
@@ -73,14 +73,19 @@ class ArraysFormat:
             np.savez(path, **kept.value)
         return path
 
-    def _kept(self, arrays: Mapping[str, Any]) -> Kept:
-        parts = [(name, Digest.of_bytes(_encoded(array))) for name, array in arrays.items()]
+    def _kept(self, found: Mapping[str, tuple[Any, Digest]]) -> Kept:
+        """
+        Args:
+            found: Name → array, and the digest of its file.
+        """
+        arrays = {name: array for name, (array, _) in found.items()}
+        parts = [(name, digest) for name, (_, digest) in found.items()]
         size = sum(array.nbytes for array in arrays.values())
         return Kept(self.name, arrays, Digest.of_struct("numpy", parts), size)
 
 
-def _settled(name: str, array: Any) -> Any:
-    """The array as its file gives it back, frozen."""
+def _settled(name: str, array: Any) -> tuple[Any, Digest]:
+    """The array as its file gives it back, frozen, and the digest of the file."""
     import numpy as np
 
     label = f"The array {name!r}" if name else "The array"
@@ -88,11 +93,12 @@ def _settled(name: str, array: Any) -> Any:
         raise NotStorable(f"{label} is {described(array)}: expected a plain numpy.ndarray.")
     if array.dtype.hasobject:
         raise NotStorable(f"{label} holds Python objects (dtype {array.dtype}): give it numbers, times or text.")
-    back = np.load(io.BytesIO(_encoded(array)), allow_pickle=False)
+    encoded = _encoded(array)
+    back = np.load(io.BytesIO(encoded), allow_pickle=False)
     if back.dtype != array.dtype:
         raise NotStorable(f"{label} of dtype {array.dtype} comes back as {back.dtype}: convert it before.")
     back.flags.writeable = False
-    return back
+    return back, Digest.of_bytes(encoded)
 
 
 def _encoded(array: Any) -> bytes:

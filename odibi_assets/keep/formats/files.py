@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from blake3 import blake3
 
 from odibi_assets.errors import NotStorable, StoreError
 from odibi_assets.identify.digest import Digest
-from odibi_assets.keep.formats.kept import Kept, new_path, put_bytes
+from odibi_assets.keep.formats.kept import Kept, new_path, put_bytes, put_written
 from odibi_assets.keep.formats.plain import described
 from odibi_assets.keep.result import Blob, Output
 from odibi_assets.keep.results import Results
@@ -190,7 +191,7 @@ class FilesFormat:
         blobs: dict[Digest, Blob] = {}
         for name, entry in tree.entries.items():
             if entry.digest not in blobs:
-                blobs[entry.digest] = self._stored(tree.sources[name], entry, results)
+                blobs[entry.digest] = put_written(functools.partial(_link, tree.sources[name]), results)
         listing = json.dumps(tree.to_json(), sort_keys=True).encode()
         return (put_bytes(listing, results), *blobs.values())
 
@@ -209,19 +210,16 @@ class FilesFormat:
     def as_path(self, kept: Kept, folder: Path) -> Path:
         return self.hand_over(kept, folder)
 
-    def _stored(self, source: Path, entry: FileEntry, results: Results) -> Blob:
-        temporary = results.store.temporary()
-        try:
-            try:
-                os.link(source, temporary)  # Our own copy, which nobody writes to.
-            except OSError:
-                shutil.copyfile(source, temporary)
-            return results.put_blob(temporary)
-        finally:
-            temporary.unlink(missing_ok=True)
-
     def _kept(self, tree: FileTree) -> Kept:
         return Kept(self.name, tree, tree.version(), 0)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a copy of our own, which nobody writes to, a second name."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from odibi_assets.errors import NotStorable
 from odibi_assets.identify.frame_version import FrameVersion, column_digest, frame_version
-from odibi_assets.keep.formats.kept import Kept, new_path
+from odibi_assets.keep.formats.kept import Kept, new_path, put_written
 from odibi_assets.keep.result import Blob, Output
 from odibi_assets.keep.results import Results
 
@@ -36,12 +36,7 @@ class FrameFormat:
         return settle(value, shared=shared)
 
     def write(self, kept: Kept, results: Results) -> tuple[Blob, ...]:
-        temporary = results.store.temporary()
-        try:
-            write(kept.value, temporary)
-            return (results.put_blob(temporary),)
-        finally:
-            temporary.unlink(missing_ok=True)
+        return (put_written(lambda path: write(kept.value, path), results),)
 
     def read(self, output: Output, results: Results) -> Kept:
         table = read(results.open_blob(output.blobs[0]))

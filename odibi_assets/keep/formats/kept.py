@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -98,11 +98,16 @@ def new_path(folder: Path, suffix: str = "") -> Path:
     return folder / f"{uuid.uuid4().hex[:12]}{suffix}"
 
 
-def put_bytes(data: bytes, results: Results) -> Blob:
-    """Store bytes as one blob."""
+def put_written(write: Callable[[Path], object], results: Results) -> Blob:
+    """Store what ``write`` leaves at a new path as one blob."""
     temporary = results.store.temporary()
     try:
-        temporary.write_bytes(data)
+        write(temporary)
         return results.put_blob(temporary)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put_bytes(data: bytes, results: Results) -> Blob:
+    """Store bytes as one blob."""
+    return put_written(lambda path: path.write_bytes(data), results)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from odibi_assets.keep.formats.arrays import ArraysFormat
-from odibi_assets.keep.formats.files import FilesFormat
+from odibi_assets.keep.formats.files import FilesFormat, FileTree, captured, put_at
 from odibi_assets.keep.formats.frame import FrameFormat
 from odibi_assets.keep.formats.kept import Format, Kept
 from odibi_assets.keep.formats.pickled import PickleFormat
@@ -30,6 +30,22 @@ def read_output(output: Output, results: Results) -> Kept:
         DamagedObject: They are missing, or not what they were.
     """
     return FORMATS[output.format].read(output, results)
+
+
+def put_kept(kept: Kept, path: Path, folder: Path) -> None:
+    """Make a path hold a value: a tree of files as it is, another as its format writes it for other programs.
+
+    Args:
+        folder: For a file on its way.
+    """
+    if isinstance(kept.value, FileTree):
+        put_at(kept.value, path)
+        return
+    near = FORMATS[kept.format].as_path(kept, folder)
+    try:
+        put_at(captured(near), path)
+    finally:
+        near.unlink(missing_ok=True)
 
 
 def suitable(value: Any) -> str:
