@@ -15,6 +15,7 @@ from odibi_assets.keep.formats import frame as frame_format
 from odibi_assets.keep.formats.frame import settle
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.results import Results
+from odibi_assets.keep.snapshot import Snapshots
 
 AT = "2013-01-31T12:00:00.000+00:00"
 
@@ -39,6 +40,11 @@ def computed(key: Key, data: pa.Table, **more: Any) -> Computed:
 def store(results: Results, key: Key, data: pa.Table, **more: Any) -> Result:
     """Commit a frame through the real path."""
     return commit(computed(key, data, **more), results)
+
+
+def line(results: Results, environment: str = "default", pipeline: str = "flights") -> Snapshots:
+    """The snapshots of the pipeline that these results are of."""
+    return Snapshots(results.store, environment, pipeline, has=results.has)
 
 
 def load(results: Results, result: Result) -> pa.Table:

@@ -17,7 +17,8 @@ from project_folder import Answer, ProjectFolder, Zygote
 from servers.azurite import Azurite
 from servers.fake_gcs import FakeGCS
 from servers.rclone import Rclone
-from servers.seaweedfs import KEY, SECRET, SeaweedFS
+from servers.s3 import KEY, SECRET
+from servers.seaweedfs import SeaweedFS
 
 from .shop import STEPS, computed, make_shop
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import kept
 import pytest
 from servers.azurite import ACCOUNT, KEY, Azurite
-from servers.seaweedfs import KEY as S3_KEY
-from servers.seaweedfs import SECRET, SeaweedFS
+from servers.s3 import KEY as S3_KEY
+from servers.s3 import SECRET
+from servers.seaweedfs import SeaweedFS
 
 from odibi_assets.declare.bucket_root import BucketRoot
 from odibi_assets.errors import UsageError

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import datetime
-import os
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
-from kept import key, load, store, table
+from kept import key, line, load, store, table
+from killed import die_at, in_fork
 
 from odibi_assets.errors import UsageError
 from odibi_assets.keep.clearing import clear
 from odibi_assets.keep.process import this_process
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.run_record import Runs, RunStart
-from odibi_assets.keep.snapshot import Snapshots
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-
-
-def line(results: Results, environment: str = "default", pipeline: str = "flights") -> Snapshots:
-    return Snapshots(results.store, environment, pipeline, has=results.has)
 
 
 def fill(root: Path) -> Results:
@@ -113,23 +107,11 @@ def test_killed_at_any_delete_what_is_current_is_whole_and_clearing_again_finish
 
 def _cleared_in_fork(root: Path, number: int) -> int:
     """Clear in a fork that kills itself before its n-th delete; returns its status."""
-    pid = os.fork()
-    if pid == 0:
-        real, count = os.unlink, 0
 
-        def unlink(*args: Any, **kwargs: Any) -> None:
-            nonlocal count
-            count += 1
-            if count == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            real(*args, **kwargs)
+    def killed() -> None:
+        die_at(number, "unlink")
+        clear(open_results(root), None, now=NOW)
 
-        os.unlink = unlink
-        try:
-            clear(open_results(root), None, now=NOW)
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    status = in_fork(killed)
     assert status in (0, -signal.SIGKILL)
     return status

@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from killed import Countdown, in_fork
 
 from odibi_assets.execute.commit import Computed, commit
 from odibi_assets.identify.digest import Digest
@@ -64,56 +65,31 @@ def seen(root: Path) -> list[int] | None:
     return values
 
 
-def in_fork(work: Callable[[], None]) -> int:
-    """The exit status of a fork that does the work; negative where a signal ended it."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
 def kill_at(number: int) -> None:
     """Have this process kill itself at its n-th counted call, before the call is made."""
-    count = 0
-
-    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            nonlocal count
-            count += 1
-            if count == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **kwargs)
-
-        return call
+    countdown = Countdown(number)
 
     def opened(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             file = real(*args, **kwargs)
-            return HalfWritten(file, tick) if "b" in str(args[1:2]) else file
+            return HalfWritten(file, countdown.tick) if "b" in str(args[1:2]) else file
 
         return call
-
-    def tick() -> None:
-        counted(lambda: None)()
 
     def written(table: pa.Table, path: Path, **options: Any) -> None:
         """What Arrow writes by itself, half and whole."""
         real_write(table, path, **options)
         whole = path.read_bytes()
         os.truncate(path, len(whole) // 2)
-        tick()
+        countdown.tick()
         path.write_bytes(whole)
-        tick()
+        countdown.tick()
 
     real_write = frame_format.pq.write_table
     frame_format.pq.write_table = written
     for name in COUNTED:
-        setattr(os, name, counted(getattr(os, name)))
-    builtins.open = counted(opened(builtins.open))
+        setattr(os, name, countdown.counted(getattr(os, name)))
+    builtins.open = countdown.counted(opened(builtins.open))
 
 
 class HalfWritten:

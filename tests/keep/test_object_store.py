@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from servers.azurite import Azurite
 from servers.fake_gcs import FakeGCS
-from servers.seaweedfs import SeaweedFS, client
+from servers.s3 import client
+from servers.seaweedfs import SeaweedFS
 
 from odibi_assets.declare.bucket_root import BucketRoot
 from odibi_assets.keep.bucket_client import settings_of

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kept import computed, key, load, store, table
+from kept import computed, key, line, load, store, table
+from killed import die_at, in_fork
 
 from odibi_assets.declare.policies import Retention
 from odibi_assets.errors import DamagedObject, ResultGone, StoreAway, UnknownLayout
@@ -25,7 +26,6 @@ from odibi_assets.keep.process import this_process
 from odibi_assets.keep.result import Result
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.run_record import RunEnd, Runs, RunStart, StepRecord
-from odibi_assets.keep.snapshot import Snapshots
 from odibi_assets.keep.sweep import Collected, collect
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -37,10 +37,6 @@ NOTHING = Retention(results=0, snapshots=1, grace_days=0)
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
     return open_results(tmp_path / "store")
-
-
-def line(results: Results, environment: str = "default") -> Snapshots:
-    return Snapshots(results.store, environment, "flights", has=results.has)
 
 
 def publish(results: Results, *made: Result, at: str = AT) -> None:
@@ -206,31 +202,6 @@ def test_what_was_collected_can_not_become_current(results: Results) -> None:
 # Killed.
 
 
-def die_at(number: int) -> None:
-    """Have this process kill itself before its n-th delete."""
-    real, count = os.unlink, 0
-
-    def unlink(*args: Any, **kwargs: Any) -> None:
-        nonlocal count
-        count += 1
-        if count == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        real(*args, **kwargs)
-
-    os.unlink = unlink
-
-
-def in_fork(work: Callable[[], object]) -> int:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
 def test_killed_at_any_delete_it_leaves_a_store_that_verifies_and_the_next_takes_the_rest(tmp_path: Path) -> None:
     origin = tmp_path / "origin"
     made = open_results(origin)
@@ -252,7 +223,7 @@ def test_killed_at_any_delete_it_leaves_a_store_that_verifies_and_the_next_takes
         shutil.copytree(origin, root)
 
         def killed(number: int = number, root: Path = root) -> None:
-            die_at(number)
+            die_at(number, "unlink")
             gc(open_results(root), now=later)
 
         status = in_fork(killed)

@@ -15,7 +15,8 @@ import kept
 import pytest
 from servers.azurite import Azurite
 from servers.rclone import Rclone
-from servers.seaweedfs import KEY, SECRET, SeaweedFS, client, environment
+from servers.s3 import KEY, SECRET, client, environment
+from servers.seaweedfs import SeaweedFS
 from servers.unsteady import UnsteadyWay
 
 from odibi_assets.declare.bucket_root import BucketRoot

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 from dataclasses import replace
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kept import computed, key, load, store, table
+from kept import computed, key, line, load, store, table
+from killed import die_at, in_fork
 
 from odibi_assets.errors import UsageError
 from odibi_assets.execute.commit import commit
@@ -20,7 +20,7 @@ from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import Observation, variable_state
 from odibi_assets.keep.result import Result
 from odibi_assets.keep.results import Results, open_results
-from odibi_assets.keep.snapshot import Snapshot, Snapshots
+from odibi_assets.keep.snapshot import Snapshot
 from odibi_assets.keep.transfer import Transferred, rests_on_salt, transfer
 
 AT = "2026-01-01T00:00:00.000+00:00"
@@ -34,10 +34,6 @@ def here(tmp_path: Path) -> Results:
 @pytest.fixture
 def there(tmp_path: Path) -> Results:
     return open_results(tmp_path / "there")
-
-
-def line(results: Results, environment: str = "default") -> Snapshots:
-    return Snapshots(results.store, environment, "flights", has=results.has)
 
 
 def publish(results: Results, *made: Result, at: str = AT) -> Snapshot:
@@ -278,27 +274,11 @@ def test_killed_at_any_write_it_leaves_a_store_that_verifies_and_repeating_finis
 
 def _killed_copy(here: Results, root: Path, number: int) -> int:
     """Copy in a fork that kills itself before its n-th rename, link or delete."""
-    pid = os.fork()
-    if pid == 0:
-        count = 0
 
-        def counted(real: Any) -> Any:
-            def call(*args: Any, **kwargs: Any) -> Any:
-                nonlocal count
-                count += 1
-                if count == number:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return real(*args, **kwargs)
+    def killed() -> None:
+        die_at(number, "replace", "link", "unlink")
+        copy(here, open_results(root))
 
-            return call
-
-        for name in ("replace", "link", "unlink"):
-            setattr(os, name, counted(getattr(os, name)))
-        try:
-            copy(here, open_results(root))
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    status = in_fork(killed)
     assert status in (0, -signal.SIGKILL)
     return status

@@ -21,7 +21,8 @@ from google.auth.credentials import AnonymousCredentials
 from servers.azurite import KEY as AZURE_KEY
 from servers.azurite import Azurite
 from servers.fake_gcs import FakeGCS
-from servers.seaweedfs import KEY, SECRET, SeaweedFS
+from servers.s3 import KEY, SECRET
+from servers.seaweedfs import SeaweedFS
 
 from odibi_assets.declare.bucket_root import BucketRoot
 from odibi_assets.errors import UsageError

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from .seaweedfs import KEY, SECRET, client, environment
+from .s3 import KEY, SECRET, S3Server, client
 from .server import Server, free_port, missing
 
 
-class Rclone:
+class Rclone(S3Server):
     def __init__(self, folder: Path) -> None:
         program = Path(sys.executable).with_name("rclone")
         if not program.is_file():
@@ -20,15 +20,3 @@ class Rclone:
         command = [str(program), "serve", "s3", "--addr", f"127.0.0.1:{self.port}", "--auth-key", f"{KEY},{SECRET}"]
         command += ["--config", "/dev/null", str(data)]
         self.server = Server(command, folder, lambda: client(self.endpoint).list_buckets())
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def env(self) -> dict[str, str]:
-        return environment(self.endpoint)
-
-    def make_bucket(self, name: str) -> str:
-        client(self.endpoint).create_bucket(Bucket=name)
-        return name
