@@ -90,6 +90,8 @@ def _show_value(kept: Kept, pipeline: str, step: str, result: Result, *, output:
     text = data.decode() if kept.format in ("text", "json") else None
     if output is not None:
         check_folder_of(output)
+        if output.is_dir():
+            raise UsageError(f"{output} is a folder, which would be replaced: name a path where nothing stands.")
         put_kept(kept, output, output.parent)
     if as_json:
         value = jsonlib.loads(data) if kept.format == "json" else text

@@ -329,6 +329,17 @@ def test_a_command_that_fails_is_told_with_its_last_lines(staging: ProjectFolder
     assert words in steps["staged"]["error"]
 
 
+@pytest.mark.parametrize("step", ["staged", "listing"])
+def test_showing_into_a_folder_replaces_nothing_in_it(staging: ProjectFolder, step: str) -> None:
+    staging.run()
+    staging.write("mine/precious.txt", "precious")
+    answer = staging.oda("show", "pipe.yaml", step, "--output", "mine")
+    assert (answer.status, "mine is a folder" in answer.stderr) == (2, True)
+    assert [path.name for path in (staging.root / "mine").iterdir()] == ["precious.txt"]
+    assert staging.oda("show", "pipe.yaml", step, "--output", "new").status == 0
+    assert (staging.root / "new").is_dir() == (step == "staged")
+
+
 def test_what_a_failed_command_left_is_gone_and_hinders_nobody(staging: ProjectFolder) -> None:
     staging.edit("stage.py", 'print("staged"', 'raise SystemExit(1)\nprint("staged"')
     staging.run(status=1)
