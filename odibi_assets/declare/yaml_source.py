@@ -73,7 +73,7 @@ def parse_yaml(text: str, *, file: str) -> YamlSource:
     finally:
         if loader is not None:
             loader.dispose()
-    return YamlSource(file, data, lines, tuple(mistakes))
+    return YamlSource(file, data, lines or {(): 1}, tuple(mistakes))
 
 
 def read_yaml(path: Path, *, file: str) -> YamlSource:

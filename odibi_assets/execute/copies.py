@@ -83,12 +83,12 @@ class Copies:
     def clear(self, path: str, log: Log = _log) -> None:
         """Make room at a path; what stands there and is not ours is moved aside, not deleted."""
         target = self.world.root / path
-        with contextlib.suppress(OSError):  # Whoever writes there meets it again, and says so.
-            target.parent.mkdir(parents=True, exist_ok=True)
         if not target.parent.resolve().is_relative_to(self.world.root.resolve()):
             raise StepError(
                 f"{path} leads to {target.parent.resolve()}, outside the project root: expected a place below it."
             )
+        with contextlib.suppress(OSError):  # Whoever writes there meets it again, and says so.
+            target.parent.mkdir(parents=True, exist_ok=True)
         if not os.path.lexists(target):
             return
         known = self._record().get(path)

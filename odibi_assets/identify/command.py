@@ -63,8 +63,9 @@ def resolve_command(arguments: Sequence[str], root: Path, made: Sequence[str] = 
     is_python = arguments[0] in PYTHON_NAMES or found == Path(sys.executable)
     runs_python = is_python or _is_python(found) or found.name.startswith("python")
     outputs = {Path(os.path.abspath(root / path)) for path in made}
-    named = [Path(os.path.abspath(root / argument)) for argument in arguments[1:]]
-    named = [path for path in named if path.is_relative_to(root) and path not in outputs and path.is_file()]
+    texts = [text for argument in arguments[1:] for text in (argument, argument.partition("=")[2]) if text]
+    named = [Path(os.path.abspath(root / text)) for text in texts]
+    named = [path for path in named if path.is_relative_to(root) and path not in outputs and os.path.isfile(path)]
     if found.is_relative_to(root) and not is_python:
         named.insert(0, found)
     sources = dict.fromkeys(named)

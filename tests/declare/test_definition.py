@@ -200,6 +200,15 @@ TABLE = {
     "a path that another step writes": (
         "after: [orders]", "write: {format: csv, path: config.json}", 13, "steps[1].files[0]", "config.json",
         "take the result of total as an input", "total"),
+    "a path within one that another step writes": (
+        "    files: [config.json]", "    write: {format: csv, path: x/a}\n  - {name: z, layer: gold, inputs: [clean], "
+        "sql: select 1, write: {format: csv, path: x}}", 14, "steps[2].write.path", "x", "step clean writes", None),
+    "a folder in which a step writes": (
+        "path: data/orders.csv}", "path: data}\n    write: {format: csv, path: data/copy.csv}", 7, "steps[0].read.path",
+        "data", "take the result of orders as an input", "orders"),
+    "a glob that names what a step writes": (
+        "path: data/orders.csv}", "path: data/*.csv}\n    write: {format: csv, path: data/copy.csv}", 7,
+        "steps[0].read.path", "data/*.csv", "take the result of orders as an input", "orders"),
     "a schedule that is no cron": (
         "{mode: layer}", '{mode: layer}\nschedule: {cron: "61 * * * *"}', 4, "schedule.cron", "61 * * * *", "0 6 * * *",
         None),
@@ -317,6 +326,7 @@ def test_a_wrapper_without_attributes_is_told() -> None:
 @pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "---\n", "5", "[]", "just words"])
 def test_a_file_that_is_no_mapping_is_one_mistake(text: str) -> None:
     (only,) = mistakes(text)
+    assert only.line is not None
     assert only.key == "document"
     assert only.expected == "a mapping with name and steps"
 

@@ -68,6 +68,14 @@ def test_a_file_counts_where_an_argument_names_it_by_its_whole_path(root: Path) 
     assert sources(root, "cat", str(root / "helper.py"), "/etc/passwd") == {"helper.py"}
 
 
+def test_a_file_counts_where_an_option_names_it(root: Path) -> None:
+    assert sources(root, "cat", "--from=helper.py") == {"helper.py"}
+
+
+def test_a_text_that_no_file_can_be_named_is_none(root: Path) -> None:
+    assert sources(root, "sh", "-c", "x" * 5000) == set()
+
+
 def test_an_argument_that_names_an_output_is_no_input(root: Path) -> None:
     (root / "out.txt").touch()
     assert sources(root, "cp", "helper.py", "./out.txt", made=("out.txt",)) == {"helper.py"}
