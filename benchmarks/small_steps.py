@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from measure import Cost, Row, alternated, median, process, ratio
+from measure import Cost, Row, alternated, median, process, put_aside, ratio
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 WORK = CHECKOUT / "benchmarks" / ".work"
@@ -63,14 +63,13 @@ def oda(root: Path, command: str = "run") -> Cost:
 
 
 def cold(root: Path) -> Cost:
-    for name in (".oda", "dagster_home"):
-        shutil.rmtree(root / name, ignore_errors=True)
+    put_aside(root / ".oda", root / "dagster_home")
     return oda(root)
 
 
 def plain(root: Path) -> Cost:
     home = root / "plain_home"
-    shutil.rmtree(home, ignore_errors=True)
+    put_aside(home, root / "plain")
     home.mkdir()
     shutil.copy(CHECKOUT / "dagster_home" / "dagster.yaml", home)
     command = [sys.executable, "plain_assets.py", str(root / "plain")]
@@ -90,3 +89,5 @@ def rows(runs: int) -> Iterator[Row]:
     for command, what in (("plan", "planning"), ("run", "reusing")):
         cost = median(oda(many, command) for _ in range(runs))
         yield Row(f"{what} 1,000 small steps in 20 layers", f"{cost.seconds:.2f} s", "–", cost.seconds, "2 s")
+    for root in (few, many):
+        shutil.rmtree(root)

@@ -26,6 +26,15 @@ def _real(path: str) -> str:
     return os.path.realpath(path) + os.sep
 
 
+_real_folder = functools.cache(os.path.realpath)
+
+
+def _real_file(path: str) -> str:
+    """Where a file really lies; its folder is looked up once, since every import asks for one more file of it."""
+    folder, name = os.path.split(path)
+    return os.path.realpath(path) if os.path.islink(path) else os.path.join(_real_folder(folder), name)
+
+
 @functools.cache
 @unobserved()
 def _standard_library() -> tuple[str, ...]:
@@ -45,27 +54,26 @@ def _site_folders() -> tuple[str, ...]:
 
 @functools.cache
 @unobserved()
-def _owners() -> dict[str, str]:
-    """Absolute path of every file that a RECORD lists → name of its distribution."""
-    owners: dict[str, str] = {}
+def _owners() -> dict[str, importlib.metadata.Distribution]:
+    """Absolute path of every file that a RECORD lists → its distribution, whose name is read only when asked for."""
+    owners: dict[str, importlib.metadata.Distribution] = {}
     for distribution in importlib.metadata.distributions():
-        folder = os.path.realpath(str(distribution.locate_file("")))
-        name = distribution.metadata["Name"]
+        folder = _real(str(distribution.locate_file("")))
         for line in (distribution.read_text("RECORD") or "").splitlines():
-            listed = line.split(",", 1)[0].strip('"')
+            listed = line.partition(",")[0].strip('"')
             if listed.endswith((".py", ".so", ".pyd", ".pyi")):
-                owners[os.path.join(folder, listed)] = name
+                owners[folder + listed] = distribution
     return owners
 
 
 def is_standard_library(path: str) -> bool:
-    real = os.path.realpath(path)
+    real = _real_file(path)
     return real.startswith(_standard_library()) and not real.startswith(_site_folders())
 
 
 def is_own(path: str) -> bool:
     """Is a file part of odibi-assets itself, the pipelines that ship with it excepted?"""
-    real = os.path.realpath(path)
+    real = _real_file(path)
     return real.startswith(_OWN_PACKAGE) and not real.startswith(_OWN_DEFS)
 
 
@@ -73,7 +81,7 @@ def is_own(path: str) -> bool:
 @unobserved()
 def is_first_party(path: str) -> bool:
     """Is a file the user's own code?"""
-    real = os.path.realpath(path)
+    real = _real_file(path)
     if real.startswith(_OWN_DEFS):
         return True
     if is_own(real) or is_standard_library(real) or path.startswith("<frozen"):
@@ -87,19 +95,18 @@ def owner_of_module(module: str) -> str | None:
     top = module.partition(".")[0]
     if top in sys.stdlib_module_names:
         return None
-    return next(iter(_distributions_by_module().get(top, ())), None)
+    bringing = _distributions_by_module().get(top)
+    return bringing.metadata["Name"] if bringing is not None else None
 
 
 @functools.cache
-def _distributions_by_module() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for path, name in _owners().items():
+def _distributions_by_module() -> dict[str, importlib.metadata.Distribution]:
+    """Top-level module → the first distribution that brings files of it."""
+    found: dict[str, importlib.metadata.Distribution] = {}
+    for path, bringing in _owners().items():
         for folder in _site_folders():
             if path.startswith(folder):
-                top = path[len(folder) :].split(os.sep, 1)[0].split(".", 1)[0]
-                names = found.setdefault(top, [])
-                if name not in names:
-                    names.append(name)
+                found.setdefault(path[len(folder) :].split(os.sep, 1)[0].split(".", 1)[0], bringing)
     return found
 
 

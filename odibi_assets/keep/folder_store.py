@@ -133,8 +133,9 @@ class FolderStore:
 
     def temporary(self) -> Path:
         folder = self.root / _TEMPORARY
-        with self._reported("write", _TEMPORARY):
-            folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            with self._reported("write", _TEMPORARY):
+                folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{os.getpid()}-{uuid.uuid4().hex}"
 
     @contextlib.contextmanager
