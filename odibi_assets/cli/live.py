@@ -16,6 +16,7 @@ from rich.text import Text
 from odibi_assets.decide.plan import Plan
 from odibi_assets.execute.progress import Progress
 from odibi_assets.identify.identity import PipelineIdentity
+from odibi_assets.keep.results import readable_size
 
 _DONE = frozenset({"computed", "cached", "failed", "skipped", "absent", "waiting"})
 _PHASES = frozenset({"reading", "computing"})
@@ -55,6 +56,7 @@ class LiveRun(Progress):
         self._earlier_s: Mapping[str, float] = {}
         self._workers = 1
         self._storing: dict[str, float] = {}
+        self._moved: dict[str, str] = {}
         self._began = self.now()
         self._spinner = Spinner("dots")
         self._lock = threading.Lock()
@@ -75,8 +77,14 @@ class LiveRun(Progress):
                 self._storing[name] = self.now()
             elif what == "committed":
                 self._storing.pop(name, None)
+                self._moved.pop(name, None)
             elif name in self._rows and not (what in _PHASES and self._rows[name].state in _DONE):
+                self._moved.pop(name, None)
                 self._move(self._rows[name], what, rows)
+
+    def moved(self, name: str, how: str, done_bytes: int, total_bytes: int) -> None:
+        with self._lock:
+            self._moved[name] = f"{how} {readable_size(done_bytes)} of {readable_size(total_bytes)}"
 
     def _move(self, row: _Row, state: str, rows: int | None) -> None:
         row.state, row.rows = state, rows
@@ -139,7 +147,7 @@ class LiveRun(Progress):
         grid.add_row(
             mark,
             Text(f"  {name}"),
-            Text(row.state, style),
+            Text(row.state if row.state != "reading" else self._moved.get(name, row.state), style),
             Text("" if row.rows is None else f"{row.rows:,} row{'' if row.rows == 1 else 's'}", "dim"),
             Text("" if seconds is None else _seconds(seconds), "dim"),
         )
@@ -147,7 +155,10 @@ class LiveRun(Progress):
     def _foot(self) -> Iterable[Text]:
         if self._storing:
             now = self.now()
-            longest = [f"{name} {_seconds(now - since)}" for name, since in list(self._storing.items())[:4]]
+            longest = [
+                " ".join(filter(None, [name, _seconds(now - since), self._moved.get(name)]))
+                for name, since in list(self._storing.items())[:4]
+            ]
             yield Text(f"storing {', '.join(longest)}", "dim")
 
 

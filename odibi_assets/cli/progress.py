@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from odibi_assets.execute.observer import observed_by
+from odibi_assets.execute.observer import shown_by
 from odibi_assets.execute.progress import Progress
 from odibi_assets.identify.identity import PipelineIdentity
 
@@ -57,5 +57,5 @@ def _live(pipeline: PipelineIdentity) -> Iterator[Progress]:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        with live, observed_by(view.step):
+        with live, shown_by(view):
             yield view

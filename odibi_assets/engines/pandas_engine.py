@@ -14,6 +14,7 @@ from odibi_assets.engines.engine import SourceFile
 from odibi_assets.errors import NotStorable, StepError
 from odibi_assets.keep.formats.frame import without_unnamed_index
 from odibi_assets.keep.formats.plain import described
+from odibi_assets.keep.movement import moved
 
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
@@ -26,7 +27,9 @@ class PandasEngine:
 
         frames = []
         partitions = _partition_columns(files)
+        sizes = [file.path.stat().st_size for file in files]
         for i, file in enumerate(files):
+            moved("read", sum(sizes[:i]), sum(sizes))
             try:
                 frame = _read_one(format, file.path, options)
             except ImportError as error:

@@ -21,7 +21,7 @@ from odibi_assets.execute.commit import Computed
 from odibi_assets.execute.copies import Copies
 from odibi_assets.execute.handed import handed
 from odibi_assets.execute.hidden_channels import HiddenChannels
-from odibi_assets.execute.redaction import RedactingLog
+from odibi_assets.execute.redaction import RedactingLog, redacting
 from odibi_assets.execute.returned import Returned
 from odibi_assets.execute.step_context import StepContext
 from odibi_assets.identify.file_digest import match, partition_of
@@ -163,7 +163,7 @@ class Computation:
         recorder = Recorder(self.world.root, self.ignored)
         channels = HiddenChannels.taken()
         try:
-            with observed(recorder):
+            with observed(recorder), redacting(self.log.secrets):
                 value = transform.function(**arguments, **params, **extra)
         finally:
             changed = channels.restore()

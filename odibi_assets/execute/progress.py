@@ -25,3 +25,10 @@ class Progress:
             what: ``running``, ``retrying``, an outcome, or a phase: ``reading``, ``computing``, ``committing``,
                 ``committed``.
         """
+
+    def moved(self, name: str, how: str, done_bytes: int, total_bytes: int) -> None:
+        """Data of a step were moved.
+
+        Args:
+            how: ``read``, ``fetched``, ``encoded`` or ``sent``.
+        """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -125,9 +126,9 @@ class Session:
         return Settled(decision, attempt, time.perf_counter() - started, self._compute(decision, references, attempt))
 
     def _compute(self, decision: Decision, references: Mapping[str, ResultReference], attempt: int) -> Computed:
-        observer.tell(decision.step.name, "reading")
-        bindings = decision.step.bindings.items()
-        inputs = {parameter: self._value(taken, references[taken.step]) for parameter, taken in bindings}
+        name, bindings = decision.step.name, decision.step.bindings.items()
+        with observer.reading(name):
+            inputs = {parameter: self._value(taken, references[taken.step]) for parameter, taken in bindings}
         computation = Computation(
             self.identified,
             self.world,
@@ -139,12 +140,13 @@ class Session:
             self.copies,
             self.folder,
         )
-        observer.tell(decision.step.name, "reading" if decision.step.kind == "read" else "computing")
-        try:
-            return computation.run(decision, inputs, attempt=attempt)
-        except FilesChanged:
-            again = self.world.decide(decision.step, references, forced=True)
-            return computation.run(again, inputs, attempt=attempt)
+        observer.tell(name, "computing")
+        with observer.reading(name) if decision.step.kind == "read" else contextlib.nullcontext():
+            try:
+                return computation.run(decision, inputs, attempt=attempt)
+            except FilesChanged:
+                again = self.world.decide(decision.step, references, forced=True)
+                return computation.run(again, inputs, attempt=attempt)
 
     def _references(self, step: StepIdentity) -> dict[str, ResultReference]:
         return {upstream: self.reference(upstream) for upstream in step.upstream}

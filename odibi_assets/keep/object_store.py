@@ -9,12 +9,13 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from odibi_assets.declare.bucket_root import BucketRoot
 from odibi_assets.errors import StoreAway, StoreError, UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep.bucket_client import BucketSettings, client_of
+from odibi_assets.keep.movement import moved
 from odibi_assets.keep.store import checked_name
 
 PART_BYTES = 8 * 2**20
@@ -95,11 +96,11 @@ class ObjectStore:
         if self._head(name) is not None:
             return
         # A file in parts has no condition: whoever comes second writes the same bytes, as the name is their digest.
-        with self._reported("write", name):
+        with self._reported("write", name), source.open("rb") as file:
             obstore.put(
                 self._client,
                 path,
-                source,
+                _pieces(file, size),
                 use_multipart=True,
                 chunk_size=max(PART_BYTES, -(-size // _MOST_PARTS)),
                 max_concurrency=AT_ONCE,
@@ -150,8 +151,8 @@ class ObjectStore:
         try:
             os.truncate(descriptor, size)
             with ThreadPoolExecutor(AT_ONCE) as pool:
-                for _ in pool.map(copy, range(0, size, PART_BYTES)):
-                    pass
+                for number, _ in enumerate(pool.map(copy, range(0, size, PART_BYTES)), 1):
+                    moved("fetched", min(number * PART_BYTES, size), size)
         except OSError as error:
             raise StoreError(f"Could not write {target} ({error.strerror}): check that the disk has room.") from error
         finally:
@@ -260,6 +261,14 @@ class ObjectStore:
 
 class _Replaced(Exception):
     """An object was replaced while it was being read."""
+
+
+def _pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
+    done = 0
+    while data := file.read(PART_BYTES):
+        yield data
+        done += len(data)
+        moved("sent", done, size)
 
 
 def _version(meta: Any) -> dict[str, str]:

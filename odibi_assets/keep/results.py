@@ -110,12 +110,16 @@ class Results:
         digest, size = Digest.of_file(source), source.stat().st_size
         name = blob_name(digest)
         present = self.store.size(name)
-        if present not in (None, size):
+        if present not in (None, size) or (present is not None and self._is_damaged_here(name, digest)):
             self._set_aside(name)
         elif present is not None:
             rely_on(self.store, name)
         self.store.put_file(name, source)
         return Blob(digest, size)
+
+    def _is_damaged_here(self, name: str, digest: Digest) -> bool:
+        """Do the bytes of a blob on this machine no longer hash to its name? A bucket is not read for that."""
+        return not self.store.is_shared and _digest_of(self.store.fetch(name)) != digest
 
     def open_blob(self, blob: Blob) -> Path:
         """A local file with a blob's bytes, verified.

@@ -19,12 +19,14 @@ import pyarrow.parquet as pq
 from odibi_assets.errors import NotStorable
 from odibi_assets.identify.frame_version import FrameVersion, column_digest, frame_version
 from odibi_assets.keep.formats.kept import Kept, new_path, put_written
+from odibi_assets.keep.movement import moved
 from odibi_assets.keep.result import Blob, Output
 from odibi_assets.keep.results import Results
 
 # A list's values keep the name that Arrow gives them, so that nested types come back as they are.
 _OPTIONS: dict[str, Any] = {"compression": "zstd", "use_compliant_nested_type": False}
 _UNNAMED_INDEX = "__index_level_"
+_ROW_GROUP = 2**20
 
 
 class FrameFormat:
@@ -105,7 +107,11 @@ def settle(table: pa.Table, *, shared: bool) -> Kept:
 
 def write(table: pa.Table, path: Path) -> None:
     """Write a settled table as one Parquet file."""
-    pq.write_table(table, path, **_OPTIONS)
+    with pq.ParquetWriter(path, table.schema, **_OPTIONS) as writer:
+        for start in range(0, table.num_rows or 1, _ROW_GROUP):
+            rows = table.slice(start, _ROW_GROUP)
+            writer.write_table(rows, row_group_size=_ROW_GROUP)
+            moved("encoded", (start + rows.num_rows) * table.nbytes // (table.num_rows or 1), table.nbytes)
 
 
 def read(path: Path) -> pa.Table:
