@@ -98,6 +98,12 @@ def pickle(file: Path, bucket: str, *, idle: bool) -> None:
 WAYS = {"oda": oda, "boto3": boto3_loop, "pickle": pickle}
 
 
+def directions(costs: list[Cost]) -> list[float]:
+    """Median seconds to the bucket, and from it."""
+    taken = [list(map(float, cost.output.split())) for cost in costs]
+    return [statistics.median(seconds[i] for seconds in taken) for i in (0, 1)]
+
+
 def rows(runs: int) -> Iterator[Row]:
     sys.path.insert(0, str(CHECKOUT / "tests"))
     from servers.seaweedfs import SeaweedFS
@@ -118,10 +124,9 @@ def rows(runs: int) -> Iterator[Row]:
                     found[way].append(run(way, file, bucket, server.env))
         finally:
             server.server.stop()
-    seconds = {way: [sorted(one) for one in zip(*(map(float, c.output.split()) for c in found[way]))] for way in WAYS}
-    ours = [statistics.median(one) for one in seconds["oda"]]
+    ours = directions(found["oda"])
     for way, name in (("boto3", "a plain boto3 loop"), ("pickle", "dagster-aws's S3 pickle IO manager")):
-        theirs = [statistics.median(one) for one in seconds[way]]
+        theirs = directions(found[way])
         for i, direction in enumerate(("to", "from")):
             yield Row(
                 f"2 GB {direction} S3, against {name}",

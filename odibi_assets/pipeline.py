@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from odibi_assets.declare.definition import Definition, define
+from odibi_assets.declare.definition import Definition
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.project import Project
+from odibi_assets.declare.reading import define
 from odibi_assets.declare.yaml_source import YamlSource
 from odibi_assets.errors import UsageError
 from odibi_assets.execute.report import Report

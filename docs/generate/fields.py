@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from generate.python_api import as_markdown
-from odibi_assets.declare import definition
+from odibi_assets.declare import not_built
 from odibi_assets.declare.pipeline import Pipeline
 
 Schema = Mapping[str, Any]
@@ -23,14 +23,14 @@ def fields() -> str:
 
 def refused() -> str:
     """The fields and values that are known, and refused since nothing acts on them yet."""
-    nested = [".".join(place) for place in definition.NOT_BUILT_NESTED]
-    values = [f"{field}: {value}" for field, value in definition.NOT_BUILT_VALUES]
-    modes = [f"checkpoint.mode: {mode}" for mode in definition.NOT_BUILT_CHECKPOINT_MODES]
+    nested = [".".join(place) for place in not_built.NOT_BUILT_NESTED]
+    values = [f"{field}: {value}" for field, value in not_built.NOT_BUILT_VALUES]
+    modes = [f"checkpoint.mode: {mode}" for mode in not_built.NOT_BUILT_CHECKPOINT_MODES]
     return "\n".join(
         f"- {where}: {', '.join(f'`{name}`' for name in sorted(names))}"
         for where, names in (
-            ("of a pipeline", definition.NOT_BUILT_PIPELINE),
-            ("of a step", definition.NOT_BUILT_STEP),
+            ("of a pipeline", not_built.NOT_BUILT_PIPELINE),
+            ("of a step", not_built.NOT_BUILT_STEP),
             ("below other fields", [*nested, *values, *modes]),
         )
     )

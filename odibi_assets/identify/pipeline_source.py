@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from odibi_assets.declare.definition import COMPONENT_TYPE, Definition, define
+from odibi_assets.declare.definition import Definition
 from odibi_assets.declare.mistake import DefinitionError, expected_one_of
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
+from odibi_assets.declare.reading import COMPONENT_TYPE, define
 from odibi_assets.declare.yaml_source import read_yaml
 from odibi_assets.errors import UsageError
 from odibi_assets.identify import source_loader

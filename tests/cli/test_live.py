@@ -63,6 +63,21 @@ def test_elapsed_rows_and_time_left_follow_the_events() -> None:
     assert "storing" not in " ".join(watched.screen())
 
 
+def test_how_far_a_long_read_or_commit_is_stands_beside_it() -> None:
+    watched = Watched(("bronze", 1))
+    watched.begin()
+    watched.view.step("bronze_0", "running")
+    watched.view.step("bronze_0", "reading")
+    watched.view.moved("bronze_0", "fetched", 3 * 2**20, 2**30)
+    assert any(line.endswith("bronze_0 fetched 3.0 MB of 1.0 GB 0.0 s") for line in watched.screen())
+    watched.view.step("bronze_0", "computing")
+    assert "fetched" not in " ".join(watched.screen())
+    watched.view.step("bronze_0", "computed")
+    watched.view.step("bronze_0", "committing")
+    watched.view.moved("bronze_0", "sent", 2**20, 2**30)
+    assert watched.screen()[-1] == "storing bronze_0 0.0 s sent 1.0 MB of 1.0 GB"
+
+
 def test_what_the_plan_skips_or_reuses_is_done_from_the_start() -> None:
     (step,) = steps(1, "bronze")
     watched = Watched(("bronze", 1), ("gold", 1), bronze_0=skipped(step, "skipped, as --skip asks"))

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from odibi_assets.declare.definition import COMPONENT_TYPE, NOT_BUILT_PIPELINE, NOT_BUILT_STEP, define
 from odibi_assets.declare.mistake import DefinitionError, Mistake
+from odibi_assets.declare.not_built import NOT_BUILT_PIPELINE, NOT_BUILT_STEP
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.pipeline import Pipeline
+from odibi_assets.declare.reading import COMPONENT_TYPE, define
 from odibi_assets.declare.step import Step
 from odibi_assets.declare.yaml_source import parse_yaml
 

@@ -14,8 +14,8 @@ from page import Command, steps
 
 import odibi_assets
 from odibi_assets.cli.app import app, with_default_force
-from odibi_assets.declare.definition import define
 from odibi_assets.declare.pipeline import Pipeline
+from odibi_assets.declare.reading import define
 from odibi_assets.declare.yaml_source import parse_yaml
 
 CHECKOUT = Path(__file__).parents[2]

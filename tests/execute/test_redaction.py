@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+from typing import Any
+
+import pytest
+
 from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.step import Step
-from odibi_assets.execute.redaction import redacted, secret_values
+from odibi_assets.execute.redaction import redacted, redacting, secret_values
 
 
 def test_every_templated_variable_is_a_secret() -> None:
@@ -21,3 +27,16 @@ def test_every_templated_variable_is_a_secret() -> None:
 
 def test_the_longest_secret_is_replaced_first() -> None:
     assert redacted("abcdef and abcd", ("abcdef", "abcd")) == "*** and ***"
+
+
+def test_what_code_prints_or_logs_holds_no_secret(capsys: pytest.CaptureFixture[str], caplog: Any) -> None:
+    with redacting(("s3cret",)):
+        print("a s3cret", end="")
+        sys.stderr.writelines(["b s3cret\n"])
+        logging.getLogger("theirs").warning("c %s %d", "s3cret", 7)
+        logging.getLogger("theirs").warning("d %s", "plain")
+    print("after: s3cret")
+    found = capsys.readouterr()
+    assert found.out == "a ***after: s3cret\n"
+    assert "b ***\n" in found.err
+    assert caplog.messages == ["c *** 7", "d plain"]

@@ -453,6 +453,14 @@ def test_all_mistakes_come_at_once_as_text_and_as_json(project: ProjectFolder) -
     assert project.oda("run", "pipe.yaml", "--json").json["mistakes"] == mistakes
 
 
+def test_a_wrong_option_is_refused_as_json_too(project: ProjectFolder) -> None:
+    answer = project.oda("run", "pipe.yaml", "--json", "--forse")
+    assert answer.status == 2
+    assert answer.json["mistakes"] == []
+    assert "--forse" in answer.json["error"]
+    assert "--force" in answer.stderr
+
+
 @pytest.mark.parametrize(
     "command",
     ["list", "validate", "plan", "run", "resume", "why", "show", "history", "logs", "dev", "cache ls", "cache verify"],

@@ -550,14 +550,24 @@ def test_secrets_stand_in_no_log_and_no_record(project: ProjectFolder) -> None:
     project.write(
         "transforms.py",
         """
+        import logging
+        import sys
+
+
         def logged(context, *, token):
             context.log.info("it is %s", token)
+            print("printed", token)
+            print("on the other stream", token, file=sys.stderr)
+            logging.getLogger("theirs").warning("logged by them: %s", token)
             raise ValueError(token)
         """,
     )
     run = project.run(status=1)
     told = [project.oda(*command).text for command in (["history", "pipe.yaml"], ["logs", run["run_id"]])]
+    told.append(project.oda("run", "pipe.yaml").text)
     assert "it is ***" in told[1]
+    for text in ("printed ***", "on the other stream ***", "logged by them: ***"):
+        assert text in told[2]
     files = [path.read_bytes() for path in project.root.rglob("*") if path.is_file()]
     for secret in (project.env["TOKEN"], project.env["OTHER"]):
         assert not [text for text in [str(run), *told] if secret in text]

@@ -289,6 +289,14 @@ def test_a_blob_that_is_cut_short_is_not_whole_and_the_next_commit_replaces_it(
     assert verified(results, again.reference) == [{"n": 1}, {"n": 2}, {"n": 3}]
 
 
+def test_a_damaged_blob_is_not_relied_on_when_the_same_bytes_are_stored_again(root: Path, results: Results) -> None:
+    first = store(results, KEY, FIRST)
+    flip(blob_path(root, first))
+    again = store(results, KEY, FIRST)
+    assert verified(results, again.reference) == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert len(list((root / "tmp").glob("*.damaged"))) == 1
+
+
 def test_a_blob_with_other_bytes_is_never_handed_out_and_is_moved_aside(root: Path, results: Results) -> None:
     first = store(results, KEY, FIRST)
     path = blob_path(root, first)
