@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 from servers.seaweedfs import SeaweedFS
-from test_object_store import open_plain
 
+from odibi_assets.declare.bucket_root import BucketRoot
+from odibi_assets.keep.bucket_client import settings_of
 from odibi_assets.keep.formats import frame
 from odibi_assets.keep.movement import heard_by, moved
-from odibi_assets.keep.object_store import PART_BYTES
+from odibi_assets.keep.object_store import PART_BYTES, ObjectStore
 
 Heard = list[tuple[str, int, int]]
 
@@ -29,7 +30,8 @@ def test_a_frame_tells_of_each_group_of_rows_that_is_encoded(tmp_path: Path) -> 
 
 def test_a_bucket_tells_of_each_part(seaweedfs: SeaweedFS, tmp_path: Path) -> None:
     name = seaweedfs.make_bucket(f"moved-{uuid.uuid4().hex[:8]}")
-    store = open_plain(f"s3://{name}/x", tmp_path, seaweedfs.env)
+    root = BucketRoot.of(f"s3://{name}/x", local=tmp_path / "local", spool=tmp_path / "spool", env=seaweedfs.env)
+    store = ObjectStore(root, settings_of(root), tmp_path / "local")
     file, size = tmp_path / "file", 2 * PART_BYTES + 5
     file.write_bytes(bytes(size))
     heard: Heard = []

@@ -383,7 +383,7 @@ class Unlocked:
         for method in methods:
             setattr(self, method, getattr(self._folder, method))
 
-    keeps_back = False
+    keeps_back, is_shared = False, True
 
     @property
     def name(self) -> str:
