@@ -6,7 +6,6 @@ import json
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from odibi_assets.cli import (
@@ -73,7 +72,7 @@ def run_app(arguments: list[str]) -> int:
         app(with_default_force(arguments))
     except SystemExit as stop:
         refused = stop.__context__
-        if "--json" in arguments and isinstance(refused, click.ClickException):
+        if "--json" in arguments and isinstance(refused, typer.TyperException):
             print(json.dumps({"error": refused.format_message(), "mistakes": []}))
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
     except OdibiAssetsError as error:
