@@ -140,3 +140,11 @@ def test_dg_check_defs_reports_what_the_schema_does_not_show(command: Command, u
     assert answer.returncode == 1
     assert f"mine/defs/flights/defs.yaml:{line}" in text(answer)
     assert "transforms:report" in text(answer)
+
+
+def test_a_location_without_pipelines_says_where_it_looked(command: Command, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    answer = command("dagster", "definitions", "validate", "-m", "odibi_assets.definitions", folder=empty)
+    assert f"No pipeline was found in the project at {empty}" in text(answer)
+    assert "ODA_PROJECT" in text(answer)
