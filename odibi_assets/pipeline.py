@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -210,13 +210,27 @@ class Pipeline:
         report, _ = opened.run()
         return RunResult(report, opened)
 
-    def resume(self, run_id: str | None = None) -> RunResult:
+    def resume(
+        self,
+        run_id: str | None = None,
+        *,
+        skip: Iterable[str] = (),
+        retry_failed: bool = True,
+        preserve_completed: bool = True,
+    ) -> RunResult:
         """Run what a failed run, the last unless named, did not finish.
 
+        Args:
+            skip: Steps to pass over; what needs one takes its current result.
+            retry_failed: False: run only what was never started.
+            preserve_completed: False: run everything again.
+
         Raises:
-            UsageError: There is nothing to resume.
+            UsageError: There is nothing to resume, or no attempt is left.
         """
-        opened, parent = to_resume(self._open, run_id)
+        opened, parent = to_resume(
+            self._open, run_id, skip=skip, retry_failed=retry_failed, preserve_completed=preserve_completed
+        )
         report, _ = opened.run(parent=parent)
         return RunResult(report, opened)
 

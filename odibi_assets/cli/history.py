@@ -9,6 +9,7 @@ import typer
 from odibi_assets.cli.opened import JsonOption, PipelineArgument
 from odibi_assets.cli.output import print_json
 from odibi_assets.cli.render import table
+from odibi_assets.declare.policies import Resume
 from odibi_assets.identify.pipeline_source import find_pipeline
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, Runs
@@ -25,7 +26,7 @@ def history(context: typer.Context, pipeline: PipelineArgument, json: JsonOption
     runs = Runs(open_results(project.store_root(definition.store)).store).of_pipeline(
         definition.name, project.environment
     )
-    rows = [_row(run, runs) for run in runs]
+    rows = [_row(run, runs, definition.resume) for run in runs]
     if json:
         print_json({"pipeline": definition.name, "runs": rows})
         return
@@ -54,8 +55,8 @@ def history(context: typer.Context, pipeline: PipelineArgument, json: JsonOption
     )
 
 
-def _row(run: Run, runs: list[Run]) -> dict[str, Any]:
-    why_not = why_not_resumable(run, runs)
+def _row(run: Run, runs: list[Run], policy: Resume) -> dict[str, Any]:
+    why_not = why_not_resumable(run, runs, policy)
     return {
         "run_id": run.start.run_id,
         "parent_run_id": run.start.parent_run_id,

@@ -15,7 +15,7 @@ from odibi_assets.errors import UsageError
 from odibi_assets.identify.pipeline_source import pipelines
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, Runs
-from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
+from odibi_assets.orchestrate.pipeline_run import to_resume
 
 
 def resume(
@@ -29,30 +29,41 @@ def resume(
         ),
     ] = None,
     skip: SkipOption = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed/--no-retry-failed", help="Try again what failed, or run only what was never started."
+        ),
+    ] = True,
+    preserve_completed: Annotated[
+        bool,
+        typer.Option(
+            "--preserve-completed/--no-preserve-completed", help="Take what had finished, or run everything again."
+        ),
+    ] = True,
     workers: WorkersOption = 1,
     json: JsonOption = False,
 ) -> None:
     """Run what the last run did not finish, as its re-execution.
 
+    What had finished is held against today's code, params and inputs first; what changed since runs again.
+
     Example: oda resume flights --skip weather_impact
     """
     with stdout_reserved(json):
-        opened, parent = _open(context, target, skip or [], workers)
+        named = _run_named(context.obj, target) if target else None
+        reference = _reference(context.obj, named.start.pipeline if named else target)
+        opened, parent = to_resume(
+            lambda overrides: open_pipeline(context, reference, overrides=overrides, workers=workers),
+            named.start.run_id if named else None,
+            skip=skip or (),
+            retry_failed=retry_failed,
+            preserve_completed=preserve_completed,
+        )
         if not json:
             typer.echo(f"Resuming run {parent.start.run_id} of {parent.start.pipeline}.")
         report = run_and_show(opened, as_json=json, parent=parent)
     finish(report, as_json=json)
-
-
-def _open(context: typer.Context, target: str | None, skip: list[str], workers: int) -> tuple[PipelineRun, Run]:
-    """The pipeline, opened with the settings of the run that is resumed, and that run."""
-    named = _run_named(context.obj, target) if target else None
-    reference = _reference(context.obj, named.start.pipeline if named else target)
-    return to_resume(
-        lambda overrides: open_pipeline(context, reference, overrides=overrides, workers=workers),
-        named.start.run_id if named else None,
-        skip=skip,
-    )
 
 
 def _run_named(state: State, target: str) -> Run | None:

@@ -5,7 +5,7 @@ They are refused, since a field that is accepted and ignored is a promise broken
 
 from __future__ import annotations
 
-NOT_BUILT_PIPELINE = frozenset("timeout run_timeout resume rollback preset partitions watch automation alerts".split())
+NOT_BUILT_PIPELINE = frozenset("timeout run_timeout rollback preset partitions watch automation alerts".split())
 NOT_BUILT_STEP = frozenset(
     "expect timeout preview columns optional when rollback critical checkpoint partitions".split()
 )

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from odibi_assets.declare.policies import Cache, Checkpoint, Model, Retention, Retry, Schedule
+from odibi_assets.declare.policies import Cache, Checkpoint, Model, Resume, Retention, Retry, Schedule
 from odibi_assets.declare.step import EngineName, Name, Step
 
 JobName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=100)]
@@ -41,6 +41,7 @@ class Pipeline(Model):
     jobs: dict[JobName, Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]] = Field(
         {}, description="Further Dagster jobs: name → the steps of it; oda run --job NAME runs one."
     )
+    resume: Resume = Field(Resume(), description="How often a failed run may be resumed.")
     retention: Retention = Field(Retention(), description="What collection keeps.")
     on_error: Literal["fail_fast", "continue"] = Field(
         "fail_fast", description="fail_fast: nothing new starts after a failure; continue: independent steps go on."

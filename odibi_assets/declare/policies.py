@@ -98,6 +98,25 @@ class Cache(Model):
     enabled: bool = Field(True, description="false: every step runs, every time.")
 
 
+class Resume(Model):
+    """How often a failed run may be taken up again."""
+
+    max_attempts: int = Field(10, ge=1, description="Runs in one line of resumes, the first of them included.")
+
+    def why_spent(self, attempts: int) -> str | None:
+        """What a run that was tried so often is told; None if it may be tried again.
+
+        >>> Resume(max_attempts=2).why_spent(1) is None
+        True
+        """
+        if attempts < self.max_attempts:
+            return None
+        return (
+            f"was tried {attempts} times, which is all that resume.max_attempts allows: mend the cause and start a new "
+            "run, which reuses what had finished"
+        )
+
+
 class Retention(Model):
     """What ``oda cache gc`` keeps beside what is current, and beside what a run or transfer relies on."""
 

@@ -222,6 +222,10 @@ class Runs:
             found = {**run.finished, **found}
         return found
 
+    def attempts(self, root_run_id: str) -> int:
+        """How many runs there are in a line of re-executions, the first included."""
+        return sum(name.endswith("/start") for name in self.store.list(f"runs/{root_run_id}"))
+
     def _ids(self) -> Iterator[tuple[str, str]]:
         for name in self.store.list("runs"):
             parts = name.split("/")

@@ -13,6 +13,7 @@ from odibi_assets.decide.plan import Plan, World, open_world, snapshots_of
 from odibi_assets.decide.selection import select
 from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.declare.overrides import Overrides
+from odibi_assets.declare.policies import Resume
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import ResultGone, UsageError
 from odibi_assets.execute.progress import Progress
@@ -209,14 +210,19 @@ class PipelineRun:
             )
         else:
             found = own[0]
-        why_not = why_not_resumable(found, own)
+        why_not = why_not_resumable(found, own, self.identified.pipeline.resume)
         if why_not:
             raise UsageError(f"Nothing to resume: run {found.start.run_id} {why_not}.")
         return found
 
 
 def to_resume(
-    open: Callable[[Overrides], PipelineRun], run_id: str | None = None, *, skip: Iterable[str] = ()
+    open: Callable[[Overrides], PipelineRun],
+    run_id: str | None = None,
+    *,
+    skip: Iterable[str] = (),
+    retry_failed: bool = True,
+    preserve_completed: bool = True,
 ) -> tuple[PipelineRun, Run]:
     """A pipeline opened as the run that is resumed had it, and that run.
 
@@ -224,6 +230,8 @@ def to_resume(
         open: Opens the pipeline with what a run changed of it.
         run_id: The run; the pipeline's last unless given.
         skip: Expressions that select steps to pass over, beside those that the run passed over.
+        retry_failed: Try steps again that failed in the run; otherwise they are passed over.
+        preserve_completed: Take what the run finished; otherwise everything runs again.
 
     Raises:
         UsageError: There is nothing to resume.
@@ -237,11 +245,21 @@ def to_resume(
     opened.selected = tuple(name for name in opened.identity.by_name if name in planned) or None
     opened.skip = tuple(name for name in parent.start.skip if name in opened.identity.by_name)
     opened.skip += select(opened.identity, skip)
+    if not retry_failed:
+        failed = [name for name, outcome in parent.outcomes.items() if outcome == "failed"]
+        opened.skip += tuple(name for name in failed if name in opened.identity.by_name)
+    if not preserve_completed:
+        opened.forced = tuple(name for name in opened.selected or opened.identity.by_name if name not in opened.skip)
     return opened, parent
 
 
-def why_not_resumable(run: Run, runs: Iterable[Run]) -> str | None:
-    """What speaks against resuming a run; None if nothing does."""
+def why_not_resumable(run: Run, runs: Iterable[Run], policy: Resume) -> str | None:
+    """What speaks against resuming a run; None if nothing does.
+
+    Args:
+        runs: All of the pipeline.
+    """
+    runs = list(runs)
     if run.status == "success":
         return "succeeded"
     if run.is_running:
@@ -249,7 +267,8 @@ def why_not_resumable(run: Run, runs: Iterable[Run]) -> str | None:
     for other in runs:
         if other.start.parent_run_id == run.start.run_id:
             return f"was resumed as {other.start.run_id}"
-    return None
+    attempts = sum(other.start.root_run_id == run.start.root_run_id for other in runs)
+    return policy.why_spent(attempts)
 
 
 _TOLD = {"STEP_START": "running", "STEP_FAILURE": "failed", "STEP_SKIPPED": "skipped", "STEP_UP_FOR_RETRY": "retrying"}

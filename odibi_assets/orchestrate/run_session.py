@@ -48,6 +48,8 @@ def open_session(
         report_moves(identified.pipeline, source.project.environment, world, instance)
     runs = Runs(world.results.store)
     root = run.root_run_id or run.run_id
+    if run.parent_run_id and runs.start(root, run.run_id) is None:  # The UI or the daemon re-executes it.
+        _check_attempts(runs, root, identified, instance, run)
     executed = _executed(run, identified)
     parents = runs.finished_by(root, run.parent_run_id) if run.parent_run_id else {}
     start = runs.begin(
@@ -85,6 +87,15 @@ def open_session(
     if start.hits and identity.checkpoint == "auto":
         session.publish(start.hits)
     return session
+
+
+def _check_attempts(
+    runs: Runs, root: str, identified: Identified, instance: dg.DagsterInstance, run: dg.DagsterRun
+) -> None:
+    why_not = identified.pipeline.resume.why_spent(runs.attempts(root))
+    if why_not:
+        instance.add_run_tags(run.run_id, {"dagster/retry_on_asset_or_op_failure": "false"})
+        raise UsageError(f"Run {root} can't be re-executed: it {why_not}.")
 
 
 def overrides_of(run: dg.DagsterRun) -> Overrides:

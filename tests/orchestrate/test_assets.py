@@ -8,8 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
 
-from .code_location import CodeLocation
+from .code_location import CodeLocation, Execution
 
 STEPS = {"orders", "big_orders", "totals", "count"}
 Kind = dg.DagsterEventType
@@ -283,6 +285,34 @@ def test_a_permanent_error_is_not_retried_neither_by_the_step_nor_by_the_daemon(
     assert execution.run.tags["dagster/retry_on_asset_or_op_failure"] == "false"
     (failure,) = [event for event in execution.events(Kind.STEP_FAILURE) if event.step_key == "shop__count"]
     assert "ValueError: wrong" in str(failure.step_failure_data.error)
+
+
+def test_a_run_that_the_ui_or_the_daemon_executes_too_often_is_told_so_and_not_taken_up_again(
+    location: CodeLocation,
+) -> None:
+    location.edit("pipe.yaml", "name: shop", "name: shop\nresume: {max_attempts: 2}")
+    fail(location, "count", 'ConnectionError("reset")')
+    first = location.launch()
+    second = reexecuted(location, first, first)
+    assert location.calls().count("count") == 2
+    third = reexecuted(location, second, first)
+    assert location.calls() == []
+    assert third.run.tags["dagster/retry_on_asset_or_op_failure"] == "false"
+    errors = [str(event.step_failure_data.error) for event in third.events(Kind.STEP_FAILURE)]
+    assert any("was tried 2 times" in error and "resume.max_attempts" in error for error in errors)
+
+
+def reexecuted(location: CodeLocation, parent: Execution, root: Execution) -> Execution:
+    """The run again, as the UI asks for it."""
+    job = location.load().resolve_job_def("shop")
+    run = location.instance.create_run_for_job(
+        job,
+        tags={"dagster/parent_run_id": parent.run_id, "dagster/root_run_id": root.run_id},
+        parent_run_id=parent.run_id,
+        root_run_id=root.run_id,
+    )
+    events = list(execute_run_iterator(InMemoryJob(job), run, location.instance))
+    return Execution(run.run_id, events[-1].event_type is Kind.RUN_SUCCESS, location.instance)
 
 
 def test_the_retry_policy_of_an_asset_is_that_of_its_step(location: CodeLocation) -> None:
