@@ -100,9 +100,9 @@ class Computation:
             except NotStorable as error:
                 raise NotStorable(f"The result of step {step.name!r} can't be kept. {error}") from error
         now = self.world.now()
-        # What an earlier attempt fetched, and saved, is as old as that attempt.
-        since = watched.state.began_at if watched.state is not None and watched.state.is_used else now
-        expires = since + datetime.timedelta(seconds=step.cache.ttl) if step.cache.ttl is not None else None
+        if step.cache.ttl is not None and watched.state is not None and watched.state.taken_from is not None:
+            now = watched.state.taken_from  # What an earlier attempt fetched, and saved, is as old as that attempt.
+        expires = now + datetime.timedelta(seconds=step.cache.ttl) if step.cache.ttl is not None else None
         return Computed(
             pipeline=self.identified.pipeline.name,
             key=decision.key,

@@ -88,6 +88,11 @@ class StepState:
         trace = tuple(dict.fromkeys((*self._earlier.trace, *seen.trace)))
         return Seen(trace, {**dict(self._earlier.obstacles), **seen.obstacles})
 
+    @property
+    def taken_from(self) -> datetime.datetime | None:
+        """When the work began that this attempt took over; None where it did all by itself."""
+        return self.began_at if self._earlier is not None else None
+
     def close(self) -> None:
         """The attempt is over; a thread that it left behind saves nothing any more."""
         with self._lock:
