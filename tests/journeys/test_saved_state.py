@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import signal
 import subprocess
@@ -140,7 +141,9 @@ def test_a_failed_step_goes_on_from_its_last_page(pages: ProjectFolder) -> None:
     assert saved(pages) == []
 
 
-def test_a_run_that_computes_all_at_once_leaves_no_state(pages: ProjectFolder) -> None:
+@pytest.mark.parametrize("mode", ["auto", "layer"])
+def test_a_step_that_succeeds_leaves_no_state(pages: ProjectFolder, mode: str) -> None:
+    pages.edit("pipe.yaml", "name: pages", f"name: pages\ncheckpoint: {{mode: {mode}}}")
     pages.write("awake", "")
     pages.run()
     assert noted(pages) == PAGES
@@ -290,3 +293,50 @@ def test_clearing_a_pipeline_deletes_what_its_steps_saved(pages: ProjectFolder) 
     answer = pages.oda("cache", "clear", "pages", "--yes")
     assert answer.status == 0, answer.text
     assert saved(pages) == []
+
+
+def test_a_retry_goes_on_from_the_last_page(pages: ProjectFolder) -> None:
+    pages.write("awake", "")
+    pages.write("broken", "")
+    pages.edit("pipe.yaml", "name: pages", "name: pages\nretry: {max_retries: 1}")
+    pages.edit("folder.py", 'raise ValueError("page 3 is broken")', 'pathlib.Path("broken").unlink()')
+    pages.edit(
+        "folder.py", 'Path("broken").unlink()', 'Path("broken").unlink()\n            raise ConnectionError("lost")'
+    )
+    pages.run()
+    assert noted(pages) == PAGES
+
+
+def always_runs(project: ProjectFolder, cache: str = "") -> None:
+    """Take the step's inputs away, so that it has one key for all its runs."""
+    project.edit("pipe.yaml", "    inputs: [sizes]\n", f"    cache: {{{cache}}}\n")
+    project.edit(
+        "transforms.py", "def fetched(sizes, context):", 'def fetched(context):\n    sizes = {"size": [1, 2, 3, 4]}'
+    )
+
+
+def test_a_step_that_always_runs_goes_on_from_the_last_unfinished_run(pages: ProjectFolder) -> None:
+    always_runs(pages)
+    kill_asleep(pages)
+    pages.run()
+    assert noted(pages) == PAGES
+    pages.run()
+    assert noted(pages) == [*PAGES, *PAGES]
+
+
+def test_a_state_older_than_the_time_to_live_is_not_handed_out(pages: ProjectFolder) -> None:
+    always_runs(pages, "ttl: 0.001")
+    kill_asleep(pages)
+    pages.run()
+    assert noted(pages) == [*PAGES[:2], *PAGES]
+
+
+def test_a_result_with_a_time_to_live_is_as_old_as_the_work_that_it_took_over(pages: ProjectFolder) -> None:
+    always_runs(pages, "ttl: 3600")
+    kill_asleep(pages)
+    killed_at = datetime.datetime.now(datetime.UTC)
+    pages.run()
+    assert noted(pages) == PAGES
+    found = pages.oda("cache", "ls", "--json").json["results"]
+    produced_at = next(result["produced_at"] for result in found if result["step"] == "fetched")
+    assert datetime.datetime.fromisoformat(produced_at) < killed_at
