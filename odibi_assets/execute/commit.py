@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from odibi_assets.errors import StoreError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import Observation, unobserved
@@ -17,6 +18,7 @@ from odibi_assets.keep.formats.known import FORMATS
 from odibi_assets.keep.guard import writing
 from odibi_assets.keep.result import OutputReference, Result, ResultReference, combined_version, reference_to
 from odibi_assets.keep.results import Results
+from odibi_assets.keep.saved_state import SavedStates
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ class Computed:
     Attributes:
         outputs: Output → its value, settled.
         replaces: A stored result with this key no longer holds, so a new generation is due.
+        used_state: There may be a saved state of the step, which is removed when the result is stored.
     """
 
     pipeline: str
@@ -41,6 +44,7 @@ class Computed:
     obstacles: tuple[tuple[str, str], ...] = ()
     replaces: bool = False
     expires_at: str | None = None
+    used_state: bool = False
 
     @property
     def version(self) -> Digest:
@@ -78,7 +82,18 @@ def commit(computed: Computed, results: Results) -> Result:
             )
             with writing(results.store):
                 if results.is_whole(result):  # A file that was there already may have been collected since.
-                    return results.commit(result, replace=computed.replaces)
+                    committed = results.commit(result, replace=computed.replaces)
+                    break
+        if computed.used_state:
+            _discard_state(computed, results)
+        return committed
+
+
+def _discard_state(computed: Computed, results: Results) -> None:
+    try:
+        SavedStates(results.store).discard(computed.pipeline, computed.key.digest())
+    except StoreError as error:
+        _log.warning("The saved state of step %r can't be removed, and stays: %s", computed.key.step, error)
 
 
 class Committer:

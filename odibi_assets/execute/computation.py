@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from odibi_assets.execute.hidden_channels import HiddenChannels
 from odibi_assets.execute.redaction import RedactingLog, redacting
 from odibi_assets.execute.returned import Returned
 from odibi_assets.execute.step_context import StepContext
+from odibi_assets.execute.step_state import Seen, StepState
+from odibi_assets.identify.digest import keyed_digest
 from odibi_assets.identify.file_digest import match, partition_of
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.observed_inputs import Observation, Recorder, observed, unobserved
@@ -43,6 +46,7 @@ class _Watched:
     shared: bool = False
     trace: tuple[Observation, ...] = ()
     obstacles: tuple[tuple[str, str], ...] = ()
+    state: StepState | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Computation:
         log: Secrets in what it is told are replaced.
         mutated: Module values that steps of this process have changed.
         folder: For files that steps take and make, as long as the run lasts.
+        root_run_id: The first of the runs that this one re-executes.
+        forced: The step starts anew, whatever an earlier run saved of it.
     """
 
     identified: Identified
@@ -64,6 +70,8 @@ class Computation:
     mutated: set[str]
     copies: Copies
     folder: Path
+    root_run_id: str = ""
+    forced: bool = False
 
     def run(self, decision: Decision, inputs: Mapping[str, Kept], *, attempt: int) -> Computed:
         """Compute a step from its inputs: parameter or table → value.
@@ -92,6 +100,8 @@ class Computation:
             except NotStorable as error:
                 raise NotStorable(f"The result of step {step.name!r} can't be kept. {error}") from error
         now = self.world.now()
+        if step.cache.ttl is not None and watched.state is not None and watched.state.taken_from is not None:
+            now = watched.state.taken_from  # What an earlier attempt fetched, and saved, is as old as that attempt.
         expires = now + datetime.timedelta(seconds=step.cache.ttl) if step.cache.ttl is not None else None
         return Computed(
             pipeline=self.identified.pipeline.name,
@@ -105,6 +115,7 @@ class Computation:
             obstacles=watched.obstacles,
             replaces=decision.replaces,
             expires_at=expires.isoformat(timespec="milliseconds") if expires else None,
+            used_state=watched.state is not None and watched.state.is_used,
         )
 
     def _handed(self, kept: Kept, handed_as: str) -> Any:
@@ -156,25 +167,60 @@ class Computation:
         transform = self.identified.transforms[step.name]
         arguments = {name: self._handed(inputs[name], transform.inputs[name]) for name in step.bindings}
         params = self._params(step)
+        recorder = Recorder(self.world.root, self.ignored)
+        channels = HiddenChannels.taken()
+
+        def seen() -> Seen:
+            obstacles = dict(recorder.obstacles)
+            trace = recorder.finish(self.world.results.salt, self.world.env)
+            if channels.changed() or self._touches_module_values(decision):
+                obstacles["channel"] = "it changed options or module values before it saved its state"
+            return Seen(trace, {**obstacles, **recorder.obstacles})
+
+        state = self._state(step, decision, params, seen)
         extra: dict[str, Any] = {}
         if transform.context is not None:
             pipeline = self.identified.pipeline.name
-            extra[transform.context] = StepContext(pipeline, step.name, self.run_id, attempt, params, self.log)
-        recorder = Recorder(self.world.root, self.ignored)
-        channels = HiddenChannels.taken()
+            extra[transform.context] = StepContext(pipeline, step.name, self.run_id, attempt, params, self.log, state)
         try:
             with observed(recorder), redacting(self.log.secrets):
                 value = transform.function(**arguments, **params, **extra)
         finally:
+            state.close()
             changed = channels.restore()
-        trace = recorder.finish(self.world.results.salt, self.world.env)
-        obstacles = dict(recorder.obstacles)
+        found = state.completed(Seen(recorder.finish(self.world.results.salt, self.world.env), recorder.obstacles))
+        obstacles = dict(found.obstacles)
         if changed:
             obstacles["channel"] = f"it leaves {' and '.join(changed)} changed"
         mutated = self._mutated_values(decision)
         if mutated:
             obstacles["channel"] = mutated
-        return _Watched(value, True, trace, tuple(self._standing(decision, obstacles)))
+        return _Watched(value, True, found.trace, tuple(self._standing(decision, obstacles)), state)
+
+    def _state(self, step: Step, decision: Decision, params: Mapping[str, Any], seen: Callable[[], Seen]) -> StepState:
+        assert decision.key is not None
+        # An attempt may have params of its own. Digested with the store's salt, as they may come from the environment.
+        counting = {name: params[name] for name in step.params_in_key() if name in params}
+        text = json.dumps(counting, sort_keys=True, default=repr)
+        return StepState(
+            world=self.world,
+            engine=self.engine,
+            folder=self.folder,
+            pipeline=self.identified.pipeline.name,
+            step=step.name,
+            key=decision.key.digest(),
+            params=str(keyed_digest(self.world.results.salt, text.encode())),
+            root_run_id=self.root_run_id,
+            forced=self.forced,
+            ttl_s=step.cache.ttl,
+            log=self.log,
+            seen=seen,
+            began_at=self.world.now(),
+        )
+
+    def _touches_module_values(self, decision: Decision) -> bool:
+        code = set(decision.key.code) if decision.key is not None else set()
+        return bool((self.identified.values.changed() - self.mutated) | (self.mutated & code))
 
     def _mutated_values(self, decision: Decision) -> str | None:
         """What the step did to module values, or took of what an earlier step of this process did."""

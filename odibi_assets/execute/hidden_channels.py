@@ -97,16 +97,26 @@ class HiddenChannels:
             return cls({channel.name: channel.take() for channel in _CHANNELS})
 
     def restore(self) -> tuple[str, ...]:
-        changed = []
         with unobserved():
-            for channel in _CHANNELS:
-                before = self.before[channel.name]
-                # Options that appeared with an import are no change of the step's.
-                now = channel.take()
-                if isinstance(before, dict) and channel.name == "pandas options":
-                    now = {name: value for name, value in now.items() if name in before}
-                if before is not None and now != before:
-                    changed.append(channel.name)
-                    with contextlib.suppress(OSError, ValueError, locale.Error):
-                        channel.restore(before)
-        return tuple(changed)
+            changed = self._changed()
+            for channel in changed:
+                with contextlib.suppress(OSError, ValueError, locale.Error):
+                    channel.restore(self.before[channel.name])
+        return tuple(channel.name for channel in changed)
+
+    def changed(self) -> tuple[str, ...]:
+        """What is not as it was, and stays so."""
+        with unobserved():
+            return tuple(channel.name for channel in self._changed())
+
+    def _changed(self) -> list[_Channel]:
+        changed = []
+        for channel in _CHANNELS:
+            before = self.before[channel.name]
+            # Options that appeared with an import are no change of the step's.
+            now = channel.take()
+            if isinstance(before, dict) and channel.name == "pandas options":
+                now = {name: value for name, value in now.items() if name in before}
+            if before is not None and now != before:
+                changed.append(channel)
+        return changed

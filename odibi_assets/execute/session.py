@@ -139,6 +139,8 @@ class Session:
             self._mutated,
             self.copies,
             self.folder,
+            root_run_id=self.start.root_run_id,
+            forced=name in self.forced,
         )
         observer.tell(name, "computing")
         with observer.reading(name) if decision.step.kind == "read" else contextlib.nullcontext():

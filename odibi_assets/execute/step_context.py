@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from odibi_assets.execute.step_state import StepState
+
 
 @dataclass(frozen=True)
 class StepContext:
@@ -16,6 +18,10 @@ class StepContext:
         log: Messages appear in the run's log in Dagster; secrets in them are replaced.
         params: The step's params, filled in.
         attempt: Counts from 1.
+        state: ``state.save(value)`` keeps how far a long step is (what JSON has, bytes, NumPy arrays, a frame), and
+            ``state.load()`` gives the last such value, or None, to the next attempt, also after a kill and in the next
+            run. It belongs to the step's key: after an edit of code, params or inputs there is none. It is removed when
+            the step succeeds.
 
     Example::
 
@@ -39,3 +45,4 @@ class StepContext:
     attempt: int
     params: Mapping[str, Any]
     log: logging.Logger | logging.LoggerAdapter[logging.Logger]
+    state: StepState

@@ -13,6 +13,7 @@ from odibi_assets.errors import UsageError
 from odibi_assets.keep.garbage import Holdings, Kept, Line
 from odibi_assets.keep.guard import check_reached, collecting
 from odibi_assets.keep.results import Results
+from odibi_assets.keep.saved_state import SavedStates
 from odibi_assets.keep.survey import Garbage, garbage_of, holdings_of
 from odibi_assets.keep.sweep import in_order
 
@@ -31,7 +32,15 @@ def clear(results: Results, pipeline: str | None, *, now: datetime.datetime) -> 
         heads = tuple(
             f"heads/{line.environment}/{line.pipeline}" for line in holdings.lines if pipeline in (None, line.pipeline)
         )
-        garbage = garbage_of(results, holdings, damaged, _kept(holdings, pipeline), now, at_once=True)
+        garbage = garbage_of(
+            results,
+            holdings,
+            damaged,
+            _kept(holdings, pipeline),
+            now,
+            at_once=True,
+            states=SavedStates(store).names(pipeline),
+        )
         check_reached(store, "Nothing was cleared")
         for name in (*heads, *_moves(results, pipeline), *in_order(garbage)):
             store.delete(name)

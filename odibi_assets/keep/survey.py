@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 from collections import Counter
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from odibi_assets.declare.policies import Retention
-from odibi_assets.errors import UnknownLayout
+from odibi_assets.errors import DamagedObject, UnknownLayout
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.garbage import Holdings, Kept, Line, Stored, what_is_kept
@@ -19,6 +20,7 @@ from odibi_assets.keep.process import may_go_on
 from odibi_assets.keep.result import Result
 from odibi_assets.keep.results import Results, blob_name, result_name, revoked_name
 from odibi_assets.keep.run_record import Run, Runs
+from odibi_assets.keep.saved_state import SavedStates
 from odibi_assets.keep.snapshot import Snapshots
 from odibi_assets.keep.store import Store
 
@@ -32,7 +34,8 @@ class Garbage:
 
     Attributes:
         runs: The objects of each run, the start first, without which there is no run.
-        sizes: Name → bytes, for blobs and temporary files.
+        states: What steps saved of work that nobody took up again.
+        sizes: Name → bytes, for blobs, temporary files and states.
         kept: Reason → how many results stay for it.
     """
 
@@ -43,12 +46,13 @@ class Garbage:
     runs: tuple[tuple[str, ...], ...] = ()
     temporary: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     kept: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def freed_bytes(self) -> int:
-        return sum(self.sizes.get(name, 0) for name in (*self.blobs, *self.temporary))
+        return sum(self.sizes.get(name, 0) for name in (*self.blobs, *self.temporary, *self.states))
 
 
 def garbage_in(results: Results, retention: Callable[[str], Retention], now: datetime.datetime) -> Garbage:
@@ -72,7 +76,25 @@ def garbage_among(
 ) -> Garbage:
     """As ``garbage_in``, for whoever knows already what the store holds."""
     kept = what_is_kept(holdings, retention, now)
-    return garbage_of(results, holdings, damaged, kept, now, at_once=isinstance(results.store, Guarded))
+    states = tuple(_abandoned_states(results.store, holdings, retention, now))
+    at_once = isinstance(results.store, Guarded)
+    return garbage_of(results, holdings, damaged, kept, now, at_once=at_once, states=states)
+
+
+def _abandoned_states(
+    store: Store, holdings: Holdings, retention: Callable[[str], Retention], now: datetime.datetime
+) -> Iterator[str]:
+    """States older than the grace period; none of a pipeline that runs, nor one that can't be read."""
+    states = SavedStates(store)
+    busy = {run.start.pipeline for run in holdings.runs if run.start.run_id in holdings.running}
+    for pipeline, key in states.all():
+        if pipeline in busy:
+            continue
+        with contextlib.suppress(UnknownLayout, DamagedObject):
+            state = states.get(pipeline, key)
+            grace = datetime.timedelta(days=retention(pipeline).grace_days)
+            if state is not None and datetime.datetime.fromisoformat(state.saved_at) <= now - grace:
+                yield from states.names(pipeline, key)
 
 
 def holdings_of(results: Results, now: datetime.datetime) -> tuple[Holdings, tuple[str, ...]]:
@@ -131,12 +153,14 @@ def garbage_of(
     now: datetime.datetime,
     *,
     at_once: bool,
+    states: tuple[str, ...] = (),
 ) -> Garbage:
     """The names of everything that is not kept.
 
     Args:
         damaged: Result records that can't be read.
         at_once: Results are deleted now, so that they name no blob any more.
+        states: Objects of states that are not kept.
     """
     store = results.store
     kept_names = {result_name(*id) for id in kept.results}
@@ -154,7 +178,8 @@ def garbage_of(
         runs=tuple(_run_garbage(store, holdings, kept)),
         temporary=temporary,
         pins=pins(store, now)[1],
-        sizes={name: store.size(name) or 0 for name in (*blobs, *temporary)},
+        states=states,
+        sizes={name: store.size(name) or 0 for name in (*blobs, *temporary, *states)},
         kept=dict(Counter(kept.results[stored.id] for stored in stays)),
     )
 

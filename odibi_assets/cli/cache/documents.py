@@ -87,6 +87,7 @@ class Deleted(Document):
     revocations: int
     temporary: int
     pins: int
+    states: int
 
 
 class CacheGcDocument(Document):

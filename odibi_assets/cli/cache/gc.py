@@ -65,6 +65,7 @@ def to_json(collected: Collected, *, dry_run: bool) -> dict[str, object]:
             "revocations": len(garbage.revocations),
             "temporary": len(garbage.temporary),
             "pins": len(garbage.pins),
+            "states": len(garbage.states),
         },
         "freed_bytes": garbage.freed_bytes,
         "noted": collected.noted,
@@ -80,6 +81,7 @@ def _text(collected: Collected, results: Results, *, dry_run: bool) -> str:
         (len(garbage.snapshots), "snapshot objects"),
         (len(garbage.runs), "run records"),
         (len(garbage.temporary), "temporary files"),
+        (len(garbage.states), "objects of unfinished steps"),
     )
     what = ", ".join(f"{count:,} {name}" for count, name in counts if count) or "nothing"
     kept = ", ".join(f"{count:,} {reason}" for reason, count in garbage.kept.items()) or "none"
