@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from odibi_assets.declare.mistake import DefinitionError, Mistake
     from odibi_assets.declare.policies import Retry
     from odibi_assets.errors import OdibiAssetsError
+    from odibi_assets.execute.event import Recovered, RunFailed, StepFailed
     from odibi_assets.execute.step_context import StepContext
     from odibi_assets.pipeline import Pipeline, RunResult
 
@@ -24,9 +25,12 @@ __all__ = [
     "Mistake",
     "OdibiAssetsError",
     "Pipeline",
+    "Recovered",
     "Retry",
+    "RunFailed",
     "RunResult",
     "StepContext",
+    "StepFailed",
 ]
 
 _HOMES = {
@@ -35,9 +39,12 @@ _HOMES = {
     "Mistake": "odibi_assets.declare.mistake",
     "OdibiAssetsError": "odibi_assets.errors",
     "Pipeline": "odibi_assets.pipeline",
+    "Recovered": "odibi_assets.execute.event",
     "Retry": "odibi_assets.declare.policies",
+    "RunFailed": "odibi_assets.execute.event",
     "RunResult": "odibi_assets.pipeline",
     "StepContext": "odibi_assets.execute.step_context",
+    "StepFailed": "odibi_assets.execute.event",
 }
 
 

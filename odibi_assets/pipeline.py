@@ -7,11 +7,13 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from odibi_assets.declare.definition import Definition
+from odibi_assets.declare.hook import Hook
+from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.declare.overrides import Overrides
-from odibi_assets.declare.policies import Retry
+from odibi_assets.declare.policies import AlertEvent, Retry
 from odibi_assets.declare.project import Project
 from odibi_assets.declare.reading import define
 from odibi_assets.declare.yaml_source import YamlSource
@@ -123,6 +125,7 @@ class Pipeline:
         if retry is not None:
             self._data["retry"] = retry.model_dump(exclude_unset=True)
         self._steps: list[dict[str, Any]] = []
+        self.hooks: list[Hook] = []
 
     @property
     def name(self) -> str:
@@ -167,6 +170,26 @@ class Pipeline:
             if function.__doc__ and "description" not in chosen:
                 chosen["description"] = inspect.cleandoc(function.__doc__)
             self._declare(name or function.__name__, layer, chosen, python=function)
+            return function
+
+        return declare
+
+    def on(self, event: AlertEvent, *, priority: int = 0) -> Callable[[Function], Function]:
+        """Declare a function that is told of an event: ``step_failed``, ``run_failed`` or ``recovered``.
+
+        It takes one argument, a ``StepFailed``, ``RunFailed`` or ``Recovered``. What it raises is logged as a warning.
+
+        Args:
+            priority: The highest is called first.
+
+        Raises:
+            UsageError: There is no such event.
+        """
+        if event not in get_args(AlertEvent):
+            raise UsageError(f"There is no event {event!r}: {expected_one_of(event, get_args(AlertEvent))}")
+
+        def declare(function: Function) -> Function:
+            self.hooks.append(Hook(event, priority, function))
             return function
 
         return declare

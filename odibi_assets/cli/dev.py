@@ -22,6 +22,7 @@ def dev(
 
     Example: oda dev --port 3001
     """
+    from odibi_assets.execute.alerts import UI_VARIABLE
     from odibi_assets.orchestrate.launch import open_instance
     from odibi_assets.orchestrate.location import MODULE, location_name
 
@@ -42,6 +43,7 @@ def dev(
     # A shell that starts a job in the background ignores SIGINT in it, and dagster could then not be stopped.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     env = {**os.environ, "DAGSTER_HOME": str(project.dagster_home), "ODA_PROJECT": str(project.root)}
+    env.setdefault(UI_VARIABLE, f"http://{host}:{port}")
     process = subprocess.Popen(command, cwd=project.root, env=env)
     signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))
     try:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from odibi_assets.declare.policies import Cache, Checkpoint, Model, Resume, Retention, Retry, Schedule
+from odibi_assets.declare.policies import Alert, Cache, Checkpoint, Model, Resume, Retention, Retry, Schedule
 from odibi_assets.declare.step import EngineName, Name, Step
 
 JobName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=100)]
@@ -42,6 +42,9 @@ class Pipeline(Model):
         {}, description="Further Dagster jobs: name → the steps of it; oda run --job NAME runs one."
     )
     resume: Resume = Field(Resume(), description="How often a failed run may be resumed.")
+    alerts: Annotated[tuple[Alert, ...], Field(strict=False)] = Field(
+        (), description="Who is told when a run fails, and when the pipeline recovers."
+    )
     retention: Retention = Field(Retention(), description="What collection keeps.")
     on_error: Literal["fail_fast", "continue"] = Field(
         "fail_fast", description="fail_fast: nothing new starts after a failure; continue: independent steps go on."

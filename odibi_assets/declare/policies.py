@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import re
 import zoneinfo
 from typing import Annotated, Literal
 
 from cronsim import CronSim, CronSimError
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 
 class Model(BaseModel):
@@ -81,6 +82,38 @@ class Schedule(Model):
             zoneinfo.ZoneInfo(value)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError("an IANA time zone, as Europe/Vienna") from error
+        return value
+
+
+AlertEvent = Literal["step_failed", "run_failed", "recovered"]
+_URL = re.compile(r"\s*(\{\{.*|[A-Za-z][A-Za-z0-9+.-]*://.+)", re.DOTALL)
+
+
+class Alert(Model):
+    """Where it is told that a run failed, or that the pipeline recovered."""
+
+    # Dagster reads the key `on` as true, as YAML 1.1 has it: its checks must take that; we read the file ourselves.
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
+
+    url: SecretStr = Field(
+        description="Any Apprise URL, as json://host/path. It is a secret: {{ env.NAME }} keeps it out of the file."
+    )
+    on: Annotated[tuple[AlertEvent, ...], Field(strict=False, min_length=1)] = Field(
+        ("run_failed", "recovered"),
+        description="step_failed: each step whose last try failed; run_failed: the run, with the step that caused it; "
+        "recovered: the first success after a failed run.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_key_on(cls, data: object) -> object:
+        return {"on" if key is True else key: value for key, value in data.items()} if isinstance(data, dict) else data
+
+    @field_validator("url")
+    @classmethod
+    def _is_url(cls, value: SecretStr) -> SecretStr:
+        if not _URL.fullmatch(value.get_secret_value()):
+            raise ValueError("an Apprise URL, as json://host/path")
         return value
 
 

@@ -30,7 +30,7 @@ def _note(definition: Definition, model: type[BaseModel], detail: ErrorDetails, 
     is_optional_input = len(place) > 1 and place[-2] == "inputs" and isinstance(detail["input"], Mapping)
     if is_optional_input:
         definition.mistake(place, detail["input"], NOT_BUILT)
-    elif tuple(place[-2:]) in NOT_BUILT_NESTED:
+    elif tuple(part for part in place if isinstance(part, str))[-2:] in NOT_BUILT_NESTED:
         definition.mistake(place, place[-1], NOT_BUILT)
     elif detail["type"] == "extra_forbidden":
         fields = list(_model_at(model, where[:-1]).model_fields)
@@ -43,6 +43,8 @@ def _note(definition: Definition, model: type[BaseModel], detail: ErrorDetails, 
         if (place[-1], str(detail["input"])) in NOT_BUILT_VALUES:
             expected = f"{expected} ({detail['input']} is not built yet)"
         definition.mistake(place, detail["input"], expected, nearest(detail["input"], choices))
+    elif place[-1] == "url":
+        definition.mistake(place, "a value that is not shown, since it may hold a secret", _expectation(detail))
     else:
         definition.mistake(place, detail["input"], _expectation(detail))
 

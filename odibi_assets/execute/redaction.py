@@ -21,6 +21,7 @@ def secret_values(pipeline: Pipeline, env: Mapping[str, str]) -> tuple[str, ...]
         data: list[Any] = [step.params, step.command, step.sql if isinstance(step.sql, str) else None]
         data += [step.read.path, step.read.options] if step.read is not None else []
         names |= env_names(data) | set(step.env)
+    names |= env_names([alert.url.get_secret_value() for alert in pipeline.alerts])
     values = {env[name] for name in names if name in env and len(env[name]) >= _SHORTEST}
     return tuple(sorted(values, key=len, reverse=True))
 

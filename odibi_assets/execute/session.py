@@ -23,6 +23,7 @@ from odibi_assets.execute.commit import Committer, Computed, commit
 from odibi_assets.execute.computation import Computation, FilesChanged
 from odibi_assets.execute.copies import Copies
 from odibi_assets.execute.redaction import RedactingLog, redacted, secret_values
+from odibi_assets.execute.transient import root_cause
 from odibi_assets.execute.value_memory import ValueMemory
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity
@@ -379,8 +380,11 @@ class Session:
         """Record that an attempt at a step failed."""
         if not will_retry:
             self.failed.add(name)
-        message = redacted(error_text(error), self.secrets)
-        self._put_record(StepRecord(name, "failed", round(seconds, 6), attempt, error=message))
+        message, cause = (redacted(error_text(link), self.secrets) for link in (error, root_cause(error)))
+        record = StepRecord(
+            name, "failed", round(seconds, 6), attempt, error=message, cause=None if cause == message else cause
+        )
+        self._put_record(record)
 
     def hold_back(self, name: str) -> None:
         """Record that a step was not started, because another failed."""

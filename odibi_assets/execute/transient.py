@@ -41,12 +41,12 @@ def is_transient(error: BaseException) -> bool:
     >>> is_transient(ConnectionResetError("peer")), is_transient(ValueError("wrong")), is_transient(FileNotFoundError())
     (True, False, False)
     """
-    return any(_one_is_transient(link) for link in _chain(error))
+    return any(_one_is_transient(link) for link in chain(error))
 
 
 def retry_after_s(error: BaseException) -> float | None:
     """Seconds that a server asked to wait, if one did."""
-    for link in _chain(error):
+    for link in chain(error):
         headers = getattr(getattr(link, "response", None), "headers", None) or getattr(link, "headers", None)
         try:
             return max(0.0, float(headers["Retry-After"])) if headers and "Retry-After" in headers else None
@@ -55,7 +55,8 @@ def retry_after_s(error: BaseException) -> float | None:
     return None
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that led to it."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -64,6 +65,25 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             seen.add(id(link))
             yield link
             waiting += [link.__cause__, None if link.__suppress_context__ else link.__context__]
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The end of an exception's chain: what it was raised from, and so on.
+
+    >>> try:
+    ...     try:
+    ...         raise KeyError("amount")
+    ...     except KeyError as error:
+    ...         raise ValueError("no such column") from error
+    ... except ValueError as error:
+    ...     root_cause(error)
+    KeyError('amount')
+    """
+    seen: set[int] = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__) or error
+    return error
 
 
 def _one_is_transient(error: BaseException) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from odibi_assets.declare.definition import Definition
+from odibi_assets.declare.hook import Hook
 from odibi_assets.declare.mistake import DefinitionError, expected_one_of
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.project import Project
@@ -24,6 +25,8 @@ from odibi_assets.identify.observed_inputs import unobserved
 @runtime_checkable
 class Declares(Protocol):
     """An object that declares a pipeline in Python: ``odibi_assets.Pipeline``."""
+
+    hooks: list[Hook]
 
     def definition(self, overrides: Overrides | None = None) -> Definition: ...
 
@@ -47,6 +50,11 @@ class PipelineSource:
             return self.declared.definition(overrides)
         source = read_yaml(self.path, file=self.project.shown(self.path))
         return define(source, self.path.parent, overrides)
+
+    @property
+    def hooks(self) -> tuple[Hook, ...]:
+        """The functions that are told of events of its runs."""
+        return tuple(self.declared.hooks) if self.declared is not None else ()
 
     def identified(self, overrides: Overrides | None = None) -> Identified:
         """Read, check and identify it.

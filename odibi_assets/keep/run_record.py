@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from odibi_assets.keep import canonical_json
-from odibi_assets.keep.process import may_be_alive
+from odibi_assets.keep.process import may_be_alive, this_process
 from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.store import Store
 
@@ -71,6 +71,7 @@ class StepRecord:
     Attributes:
         outcome: ``computed``, ``cached``, ``failed`` or ``skipped``.
         seconds: Of the last attempt.
+        cause: The error at the end of the exception's chain, where that is another than ``error``.
     """
 
     step: str
@@ -80,6 +81,7 @@ class StepRecord:
     reason: str = ""
     error: str | None = None
     reference: ResultReference | None = None
+    cause: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         data = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -88,7 +90,7 @@ class StepRecord:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> StepRecord:
-        fields = {name: data[name] for name in cls.__dataclass_fields__}
+        fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         if fields["reference"] is not None:
             fields["reference"] = ResultReference.from_json(fields["reference"])
         return cls(**fields)
@@ -168,6 +170,11 @@ class Runs:
 
     def finish(self, root_run_id: str, run_id: str, end: RunEnd) -> None:
         self.store.put(f"{_folder(root_run_id, run_id)}/end", canonical_json.dump(asdict(end)))
+
+    def claim(self, root_run_id: str, run_id: str, event: str) -> bool:
+        """Take on to tell of an event of a run; of all that would, one succeeds."""
+        claim = {"by": this_process()}
+        return self.store.create(f"{_folder(root_run_id, run_id)}/alerts/{event}", canonical_json.dump(claim))
 
     def record(self, root_run_id: str, run_id: str, step: str) -> StepRecord | None:
         return self._load(f"{_folder(root_run_id, run_id)}/steps/{step}", StepRecord.from_json)

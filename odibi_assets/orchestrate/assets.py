@@ -17,6 +17,7 @@ from odibi_assets.execute.transient import is_transient, retry_after_s
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity, with_items
 from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.orchestrate.alert_sensors import alert_sensors
 from odibi_assets.orchestrate.io_manager import StepIOManager, step_io_manager
 from odibi_assets.orchestrate.names import (
     ENVIRONMENT_TAG,
@@ -58,6 +59,7 @@ def pipeline_definitions(source: PipelineSource, identified: Identified | None =
         assets=assets,
         jobs=[job, *further],
         schedules=_schedules(pipeline, job),
+        sensors=alert_sensors(source, loaded),
         resources={IO_MANAGER_KEY: step_io_manager(source.project.root)},
     )
 

@@ -16,14 +16,17 @@ from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.policies import Resume
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import ResultGone, UsageError
+from odibi_assets.execute.alerts import Alerts
 from odibi_assets.execute.progress import Progress
 from odibi_assets.execute.report import Report, reuse_report, run_report
 from odibi_assets.execute.reuse import reuse
+from odibi_assets.execute.session import error_text
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.process import this_process
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart
+from odibi_assets.orchestrate.alerting import alerts_of
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -103,9 +106,20 @@ class PipelineRun:
         root = parent.start.root_run_id if parent is not None else run_id
         try:
             self._launch(run_id, plan, steps, parent, progress)
-        finally:
-            finished = self._ended(root, run_id, time.perf_counter() - started)
+        except Exception as error:
+            self._ended(root, run_id, time.perf_counter() - started)
+            self._alerts().failed(root, run_id, error=error_text(error))
+            raise
+        except BaseException:  # interrupted: nobody need be told
+            self._ended(root, run_id, time.perf_counter() - started)
+            raise
+        finished = self._ended(root, run_id, time.perf_counter() - started)
+        alerts = self._alerts()
+        (alerts.succeeded if finished.status == "success" else alerts.failed)(root, run_id)
         return run_report(finished, plan, self.identity, seconds=time.perf_counter() - started), plan
+
+    def _alerts(self) -> Alerts:
+        return alerts_of(self.source, self.identified, self.runs, self.world.env, reference=self.reference)
 
     def _ended(self, root: str, run_id: str, seconds: float) -> Run:
         """What is recorded of a run; its end too, where no process that worked on it could know that."""

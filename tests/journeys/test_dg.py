@@ -57,6 +57,17 @@ def text(answer: subprocess.CompletedProcess[str]) -> str:
     return answer.stdout + answer.stderr
 
 
+def test_dg_check_takes_alerts_with_their_key_on_unquoted(command: Command, user_project: Path) -> None:
+    path = user_project / "mine" / "defs" / "flights" / "defs.yaml"
+    alerts = "  name: flights\n  alerts: [{url: 'json://localhost', on: [step_failed]}]\n"
+    path.write_text(path.read_text().replace("  name: flights\n", alerts, 1))
+    for kind in ("yaml", "defs"):
+        answer = command("dg", "check", kind, folder=user_project)
+        assert answer.returncode == 0, text(answer)
+    path.write_text(path.read_text().replace("on: [step_failed]", "onn: [step_failed]"))
+    assert "onn" in text(command("dg", "check", "defs", folder=user_project))
+
+
 def test_dg_check_yaml_finds_nothing_wrong_in_the_checkout(command: Command) -> None:
     answer = command("dg", "check", "yaml")
     assert answer.returncode == 0, text(answer)
