@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import duckdb
 import pyarrow as pa
@@ -12,11 +13,18 @@ from odibi_assets.errors import StepError
 from odibi_assets.keep.formats.frame import without_unnamed_index
 
 
-def run_statement(sql: str, tables: Mapping[str, pa.Table], *, threads: int | None = None) -> pa.Table:
+def run_statement(
+    sql: str,
+    tables: Mapping[str, pa.Table],
+    *,
+    threads: int | None = None,
+    interruptible: Callable[[Callable[[], object]], AbstractContextManager[None]] = lambda _: nullcontext(),
+) -> pa.Table:
     """Run one SELECT over tables; the rows come in the order that the statement promises.
 
     Args:
         threads: 1 makes sums of doubles repeat to the last bit; DuckDB's default unless given.
+        interruptible: Given what ends the statement from another thread; it runs in the context that comes back.
 
     Raises:
         StepError: DuckDB refused the statement or failed at it.
@@ -26,7 +34,8 @@ def run_statement(sql: str, tables: Mapping[str, pa.Table], *, threads: int | No
             connection.register(name, without_unnamed_index(table))
         connection.execute("set lock_configuration = true")
         try:
-            return connection.sql(sql).to_arrow_table()
+            with interruptible(connection.interrupt):
+                return connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             raise StepError(f"DuckDB: {type(error).__name__}: {error}") from error
 

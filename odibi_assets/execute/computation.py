@@ -24,6 +24,7 @@ from odibi_assets.execute.hidden_channels import HiddenChannels
 from odibi_assets.execute.redaction import RedactingLog, redacting
 from odibi_assets.execute.returned import Returned
 from odibi_assets.execute.step_context import StepContext
+from odibi_assets.execute.time_limit import TimeLimit
 from odibi_assets.identify.file_digest import match, partition_of
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.observed_inputs import Observation, Recorder, observed, unobserved
@@ -52,7 +53,8 @@ class Computation:
     Attributes:
         log: Secrets in what it is told are replaced.
         mutated: Module values that steps of this process have changed.
-        folder: For files that steps take and make, as long as the run lasts.
+        folder: For files that the step takes and makes, as long as the run lasts.
+        limit: How long it may take.
     """
 
     identified: Identified
@@ -64,6 +66,7 @@ class Computation:
     mutated: set[str]
     copies: Copies
     folder: Path
+    limit: TimeLimit
 
     def run(self, decision: Decision, inputs: Mapping[str, Kept], *, attempt: int) -> Computed:
         """Compute a step from its inputs: parameter or table → value.
@@ -87,7 +90,7 @@ class Computation:
             seconds = time.perf_counter() - started
             returned = Returned(step, self.world.root, self.engine, self.folder)
             try:
-                with unobserved():
+                with unobserved(), self.limit.interruptible():
                     outputs = returned.settled(watched.value, shared=watched.shared)
             except NotStorable as error:
                 raise NotStorable(f"The result of step {step.name!r} can't be kept. {error}") from error
@@ -117,10 +120,11 @@ class Computation:
         assert decision.key is not None
         command = self.identified.commands[step.name]
         with unobserved():
-            given = {name: handed(kept, PATH, self.engine, self.folder) for name, kept in inputs.items()}
+            with self.limit.interruptible():
+                given = {name: handed(kept, PATH, self.engine, self.folder) for name, kept in inputs.items()}
             env = command_environment(self.world.env, decision.step.env, given)
             arguments = fill_env(list(command.arguments), self.world.env)
-            run_command(command, arguments, self.world.root, env, self.log.info)
+            run_command(command, arguments, self.world.root, env, self.log.info, self.limit.check)
             self._check_files(step, decision)
             values = {name: found_at_path(name, output, self.world.root) for name, output in step.outputs.items()}
         return _Watched(values, True)
@@ -138,14 +142,16 @@ class Computation:
         assert step.read is not None and decision.key is not None
         paths = match(self.world.root, fill_env(step.read.path, self.world.env))
         files = [SourceFile(path, dict(partition_of(path, self.world.root))) for path in paths]
-        value = self.engine.read(step.read.format, files, fill_env(step.read.options, self.world.env))
+        with self.limit.interruptible():
+            value = self.engine.read(step.read.format, files, fill_env(step.read.options, self.world.env))
         self._check_files(step, decision)
         return _Watched(value)
 
     def _run_sql(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
         tables = {name: self._as_table(name, kept) for name, kept in inputs.items()}
         statement = fill_env(self.identified.statements[step.name], self.world.env)
-        return _Watched(run_statement(statement, tables, threads=1 if step.deterministic else None))
+        threads = 1 if step.deterministic else None
+        return _Watched(run_statement(statement, tables, threads=threads, interruptible=self.limit.interruptible))
 
     def _as_table(self, name: str, kept: Kept) -> Any:
         if kept.format != "parquet":
@@ -154,7 +160,8 @@ class Computation:
 
     def _run_python(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
         transform = self.identified.transforms[step.name]
-        arguments = {name: self._handed(inputs[name], transform.inputs[name]) for name in step.bindings}
+        with self.limit.interruptible():
+            arguments = {name: self._handed(inputs[name], transform.inputs[name]) for name in step.bindings}
         params = self._params(step)
         extra: dict[str, Any] = {}
         if transform.context is not None:
@@ -163,7 +170,7 @@ class Computation:
         recorder = Recorder(self.world.root, self.ignored)
         channels = HiddenChannels.taken()
         try:
-            with observed(recorder), redacting(self.log.secrets):
+            with observed(recorder), redacting(self.log.secrets), self.limit.interruptible():
                 value = transform.function(**arguments, **params, **extra)
         finally:
             changed = channels.restore()
