@@ -46,6 +46,8 @@ from odibi_assets.keep.run_record import RunEnd, Runs, RunStart, StepRecord
 from odibi_assets.keep.snapshot import Snapshots
 
 _log = logging.getLogger("odibi_assets")
+# The reason in the record of a failed attempt that is not the last.
+_TO_RETRY = "it is tried again"
 
 
 @dataclass(frozen=True)
@@ -453,14 +455,16 @@ class Session:
         if not will_retry:
             self.failed.add(name)
         message = redacted(error_text(error), self.secrets)
-        self._put_record(StepRecord(name, "failed", round(seconds, 6), attempt, error=message))
+        self._put_record(
+            StepRecord(name, "failed", round(seconds, 6), attempt, _TO_RETRY if will_retry else "", message)
+        )
 
-    def abandon(self, name: str, error: StepError, *, attempt: int, seconds: float) -> None:
+    def abandon(self, name: str, error: StepError, *, attempt: int, seconds: float, will_retry: bool) -> None:
         """Record that an attempt can't be interrupted, clear what it left, and keep what is finished.
 
         The process is expected to end then: the step may still be at work.
         """
-        self.fail(name, error, attempt=attempt, seconds=seconds, will_retry=False)
+        self.fail(name, error, attempt=attempt, seconds=seconds, will_retry=will_retry)
         self.copies.discard(self.identified.identity.by_name[name])
         if self.beside:
             self.close()
@@ -477,7 +481,12 @@ class Session:
         if self.failed or self.beside:
             return bool(self.failed)
         run = self.runs.get(self.start.root_run_id, self.start.run_id)
-        return run is not None and any(record.outcome == "failed" for record in run.records.values())
+        return run is not None and any(_has_failed(record) for record in run.records.values())
+
+    def was_last(self, name: str) -> bool:
+        """Was an earlier attempt, in another process, the last that the step may have?"""
+        record = self.runs.record(self.start.root_run_id, self.start.run_id, name)
+        return record is not None and _has_failed(record)
 
     # Publishing.
 
@@ -545,6 +554,10 @@ class Session:
         self.world.files.save()
         shutil.rmtree(self.folder, ignore_errors=True)
         return end
+
+
+def _has_failed(record: StepRecord) -> bool:
+    return record.outcome == "failed" and record.reason != _TO_RETRY
 
 
 def error_text(error: BaseException) -> str:

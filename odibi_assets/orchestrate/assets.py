@@ -144,6 +144,9 @@ def _asset(
     )
     def compute(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[dg.Output[Any]]:
         session = _session(context, source, loaded)
+        if context.retry_number and session.was_last(step.name):
+            # Dagster tries again whenever a step's process ended, whatever the step says.
+            raise dg.Failure(f"Step {step.name!r} is not tried again.", allow_retries=False)
         if session.is_failing_fast:
             session.hold_back(step.name)
             raise dg.Failure("Held back: another step failed, and on_error is fail_fast.", allow_retries=False)
@@ -173,7 +176,10 @@ def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, ret
 
     # A run without an origin was started by somebody's own Python, whose process is not ours to end.
     def give_up(error: StepError) -> None:
-        _end_process(context, session, name, error, attempt=attempt, seconds=time.perf_counter() - started)
+        # Only the process of a whole run takes further attempts with it.
+        will_retry = not session.beside and attempt <= retry.max_retries and not _is_last_in_time(error, retry)
+        seconds = time.perf_counter() - started
+        _end_process(context, session, name, error, attempt=attempt, seconds=seconds, will_retry=will_retry)
 
     try:
         return session.settle(name, attempt=attempt, give_up=give_up if context.run.remote_job_origin else None)
@@ -215,13 +221,20 @@ def _why_not_retried(error: BaseException) -> str:
 
 
 def _end_process(
-    context: dg.AssetExecutionContext, session: Session, name: str, error: StepError, *, attempt: int, seconds: float
+    context: dg.AssetExecutionContext,
+    session: Session,
+    name: str,
+    error: StepError,
+    *,
+    attempt: int,
+    seconds: float,
+    will_retry: bool,
 ) -> None:
     """End this process, since a step in it hangs where nothing interrupts it; first record what there is to say."""
     message = f"{error} It could not be interrupted, so the process that ran it was ended."
     try:
         context.log.error(message)
-        session.abandon(name, type(error)(message), attempt=attempt, seconds=seconds)
+        session.abandon(name, type(error)(message), attempt=attempt, seconds=seconds, will_retry=will_retry)
         if session.beside:
             context.instance.report_run_failed(context.run, message)
         print(f"Error: {message}", file=sys.stderr, flush=True)
