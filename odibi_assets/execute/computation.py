@@ -13,7 +13,7 @@ from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
 from odibi_assets.declare.step import Step, secret_template
 from odibi_assets.declare.template import fill_env
-from odibi_assets.engines.duckdb_sql import run_statement
+from odibi_assets.engines.duckdb_sql import interrupt_statements, run_statement
 from odibi_assets.engines.engine import Engine, SourceFile
 from odibi_assets.errors import NotStorable, OdibiAssetsError, StepError
 from odibi_assets.execute.command_run import command_environment, found_at_path, run_command
@@ -170,7 +170,7 @@ class Computation:
         recorder = Recorder(self.world.root, self.ignored)
         channels = HiddenChannels.taken()
         try:
-            with observed(recorder), redacting(self.log.secrets), self.limit.interruptible():
+            with observed(recorder), redacting(self.log.secrets), self.limit.interruptible(interrupt_statements):
                 value = transform.function(**arguments, **params, **extra)
         finally:
             changed = channels.restore()

@@ -70,6 +70,11 @@ def own_duckdb() -> dict:
     duckdb.sql("select sum(a.range * b.range) from range(10000000) a, range(10000000) b").fetchall()
 
 
+def own_connection() -> dict:
+    connection = duckdb.connect()
+    connection.execute("select sum(a.range * b.range) from range(10000000) a, range(10000000) b")
+
+
 def deaf() -> dict:
     # Waits in C for a lock that it holds itself, whatever signals come.
     mutex = ctypes.create_string_buffer(64)
@@ -91,7 +96,8 @@ def only(document: dict[str, Any], name: str = "stuck") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "function", ["busy", "sleeping", "catching", "reading", "joining", "program", "backtracking", "own_duckdb"]
+    "function",
+    "busy sleeping catching reading joining program backtracking own_duckdb own_connection".split(),
 )
 def test_a_python_step_is_stopped_wherever_it_is(project: ProjectFolder, function: str) -> None:
     project.write("stuck.py", STUCK)
@@ -124,6 +130,33 @@ def test_sql_is_stopped_inside_duckdb(project: ProjectFolder, workers: tuple[str
     document = project.run(*workers, status=1)
     assert only(document, "numbers")["outcome"] == "computed"
     assert "timeout of 0.3 s" in only(document)["error"]
+
+
+@WORKERS
+def test_a_relation_that_a_function_takes_is_interrupted(project: ProjectFolder, workers: tuple[str, ...]) -> None:
+    project.write(
+        "crossed.py",
+        """
+        import duckdb
+        import pandas as pd
+
+
+        def numbers() -> pd.DataFrame:
+            return pd.DataFrame({"n": range(3_000_000)})
+
+
+        def crossed(numbers: duckdb.DuckDBPyRelation) -> dict:
+            return {"n": numbers.query("t", "select sum(a.n * b.n) from t a, t b where a.n % 7 <> b.n % 11").fetchall()}
+        """,
+    )
+    project.write(
+        "pipe.yaml",
+        declared(
+            "  - {name: numbers, layer: bronze, python: 'crossed:numbers'}\n"
+            "  - {name: stuck, layer: silver, python: 'crossed:crossed', inputs: [numbers], timeout: 1}\n"
+        ),
+    )
+    assert "timeout of 1 s" in only(project.run(*workers, status=1))["error"]
 
 
 COMMAND = """\
