@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import functools
+import os
 import signal
 import sys
 import threading
@@ -44,6 +46,37 @@ def process_spared() -> Iterator[None]:
         yield
     finally:
         _is_spared = before
+
+
+_exit_status = 1
+
+
+def note_exit_status(status: int) -> int:
+    """Remember with what this process means to end, should threads that were left behind keep it from ending."""
+    global _exit_status
+    _exit_status = status
+    return status
+
+
+@functools.cache
+def _leave_in_time() -> None:
+    """Once for a process: it ends although threads that were started in what was interrupted go on for ever.
+
+    Python waits for them at its end, those of thread pools first; only what is registered after
+    theirs is told before.
+    """
+    leaving = threading.Event()
+    threading._register_atexit(leaving.set)  # type: ignore[attr-defined]
+
+    def leave() -> None:
+        leaving.wait()
+        time.sleep(AGAIN_S)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(_exit_status)
+
+    threading.Thread(target=leave, name="leave in time", daemon=True).start()
 
 
 class TimeLimit:
@@ -94,6 +127,8 @@ class TimeLimit:
             pass
         if self._has_signals:
             self._restore_timer()
+        if self.is_over and self._give_up is not None:
+            _leave_in_time()
         if self.is_over and (error is None or isinstance(error, (Interrupted, Exception, SystemExit))):
             raise self._told() from None if isinstance(error, Interrupted) else error
 

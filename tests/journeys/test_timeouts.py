@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from project_folder import ProjectFolder
 
+ODA = Path(sys.executable).with_name("oda")
 WORKERS = pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "workers"])
 STUCK = """
 import ctypes
@@ -303,6 +307,58 @@ def test_a_worker_that_was_ended_is_replaced_if_the_step_may_be_tried_again(
     stuck = only(answer.json)
     expected = ("computed", 2) if on_timeout == "true" else ("failed", 1)
     assert (stuck["outcome"], stuck["attempts"]) == expected, answer.text
+
+
+@WORKERS
+def test_threads_that_a_stopped_step_leaves_keep_no_process_from_ending(
+    project: ProjectFolder, workers: tuple[str, ...]
+) -> None:
+    project.write(
+        "pool.py",
+        """
+        import concurrent.futures
+        import time
+
+
+        def pooled(context) -> dict:
+            if context.attempt == 1:
+                pool = concurrent.futures.ThreadPoolExecutor()
+                pool.submit(time.sleep, 600).result()
+            return {}
+        """,
+    )
+    project.write(
+        "pipe.yaml",
+        declared("  - {name: stuck, layer: bronze, python: 'pool:pooled', timeout: 0.3, retry: {max_retries: 1}}\n"),
+    )
+    ran = subprocess.run(
+        [str(ODA), "-C", str(project.root), "run", "pipe.yaml", *workers],
+        env={**os.environ, "DAGSTER_HOME": str(project.root / "dagster_home")},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "success" in ran.stdout
+
+
+def test_a_run_that_holds_the_interpreter_for_ever_ends_all_the_same(project: ProjectFolder) -> None:
+    project.write(
+        "held.py",
+        """
+        import ctypes
+
+
+        def held() -> dict:
+            mutex = ctypes.create_string_buffer(64)
+            ctypes.PyDLL(None).pthread_mutex_lock(mutex)
+            ctypes.PyDLL(None).pthread_mutex_lock(mutex)
+        """,
+    )
+    project.write("pipe.yaml", declared("  - {name: stuck, layer: bronze, python: 'held:held', timeout: 0.3}\n"))
+    assert project.oda("run", "pipe.yaml").status != 0
+    (run,) = project.oda("history", "pipe.yaml", "--json").json["runs"]
+    assert (run["status"], run["can_resume"]) == ("interrupted", True)
 
 
 def is_alive(pid: int) -> bool:
