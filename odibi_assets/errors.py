@@ -49,3 +49,11 @@ class NotStorable(OdibiAssetsError):
 
 class StepError(OdibiAssetsError):
     """A step could not be computed for a reason that lies in how it was called."""
+
+
+class StepTimeout(StepError, TimeoutError):
+    """An attempt at a step took longer than its ``timeout``; another may not."""
+
+
+class RunTimeout(StepError):
+    """A run took longer than its ``run_timeout``; no other attempt of it can end in time."""

@@ -19,6 +19,7 @@ from odibi_assets.declare.reading import define
 from odibi_assets.declare.yaml_source import YamlSource
 from odibi_assets.errors import UsageError
 from odibi_assets.execute.report import Report
+from odibi_assets.execute.time_limit import process_spared
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.formats.known import FORMATS, read_output
@@ -230,7 +231,8 @@ class Pipeline:
         """
         overrides = Overrides(dict(params or {}), {step: dict(values) for step, values in (step_params or {}).items()})
         opened = self._open(overrides, tuple(select) if select else None, tuple(force), tuple(skip))
-        report, _ = opened.run()
+        with process_spared():
+            report, _ = opened.run()
         return RunResult(report, opened)
 
     def resume(
@@ -254,7 +256,8 @@ class Pipeline:
         opened, parent = to_resume(
             self._open, run_id, skip=skip, retry_failed=retry_failed, preserve_completed=preserve_completed
         )
-        report, _ = opened.run(parent=parent)
+        with process_spared():
+            report, _ = opened.run(parent=parent)
         return RunResult(report, opened)
 
     def can_resume(self) -> bool:

@@ -109,6 +109,7 @@ def main() -> None:
     status = answer(sys.argv[1:], started)
     if status is None:
         from odibi_assets.cli.app import run_app
+        from odibi_assets.execute.time_limit import note_exit_status
 
-        status = run_app(sys.argv[1:])
+        status = note_exit_status(run_app(sys.argv[1:]))
     sys.exit(status)

@@ -5,16 +5,13 @@ They are refused, since a field that is accepted and ignored is a promise broken
 
 from __future__ import annotations
 
-NOT_BUILT_PIPELINE = frozenset("timeout run_timeout rollback preset partitions watch automation".split())
-NOT_BUILT_STEP = frozenset(
-    "expect timeout preview columns optional when rollback critical checkpoint partitions".split()
-)
+NOT_BUILT_PIPELINE = frozenset("rollback preset partitions watch automation".split())
+NOT_BUILT_STEP = frozenset("expect preview columns optional when rollback critical checkpoint partitions".split())
 NOT_BUILT = "a field that this version acts on (this one is not built yet)"
 NOT_BUILT_NESTED = frozenset(
     {
         ("retry", "on"),
         ("retry", "params"),
-        ("retry", "on_timeout"),
         ("checkpoint", "seconds"),
         ("read", "url"),
         ("alerts", "layers"),

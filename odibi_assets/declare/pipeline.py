@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from odibi_assets.declare.policies import Alert, Cache, Checkpoint, Model, Resume, Retention, Retry, Schedule
+from odibi_assets.declare.policies import (
+    Alert,
+    Cache,
+    Checkpoint,
+    Model,
+    Resume,
+    Retention,
+    Retry,
+    Schedule,
+    TimeoutSeconds,
+)
 from odibi_assets.declare.step import EngineName, Name, Step
 
 JobName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=100)]
@@ -37,6 +47,10 @@ class Pipeline(Model):
     checkpoint: Checkpoint = Field(Checkpoint(), description="When results are committed and published.")
     cache: Cache = Field(Cache(), description="Whether results are reused.")
     retry: Retry = Field(Retry(), description="How transient failures are tried again.")
+    timeout: TimeoutSeconds | None = Field(
+        None, description="Seconds that an attempt at a step may take; no limit unless given."
+    )
+    run_timeout: TimeoutSeconds | None = Field(None, description="Seconds that a run may take; no limit unless given.")
     schedule: Schedule | None = Field(None, description="When Dagster's daemon runs the pipeline.")
     jobs: dict[JobName, Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]] = Field(
         {}, description="Further Dagster jobs: name → the steps of it; oda run --job NAME runs one."

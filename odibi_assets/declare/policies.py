@@ -18,6 +18,7 @@ class Model(BaseModel):
 
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+TimeoutSeconds = Annotated[float, Field(gt=0, le=100_000_000, allow_inf_nan=False)]
 
 
 class Retry(Model):
@@ -38,6 +39,7 @@ class Retry(Model):
         "none", description="none: exactly the wait; full: between 0 and it; plus_minus: around it."
     )
     max_delay: Seconds | None = Field(None, description="No wait is longer than this many seconds.")
+    on_timeout: bool = Field(True, description="false: an attempt that its timeout stopped is the last.")
 
     def wait_s(self, *, attempt: int) -> float:
         """Seconds to wait after the given attempt (the first is 1) failed, before jitter."""

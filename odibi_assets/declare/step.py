@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from odibi_assets.declare.input import Input
-from odibi_assets.declare.policies import Model, Retry, StepCache
+from odibi_assets.declare.policies import Model, Retry, StepCache, TimeoutSeconds
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Paths = Annotated[tuple[str, ...], Field(strict=False)]
@@ -101,6 +101,9 @@ class Step(Model):
     )
     env: Paths = Field((), description="Environment variables that the function or program reads; their values count.")
     retry: Retry | None = Field(None, description="The pipeline's unless given.")
+    timeout: TimeoutSeconds | None = Field(
+        None, description="Seconds that an attempt may take; the pipeline's unless given."
+    )
     cache: StepCache = Field(StepCache(), description="What is known of reads that can't be seen.")
     deterministic: bool = Field(False, description="SQL: run in one thread, so that sums of doubles repeat exactly.")
     write: Write | None = Field(None, description="A copy of the result for people; no part of what the step computes.")

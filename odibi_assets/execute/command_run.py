@@ -43,12 +43,18 @@ def command_environment(env: Mapping[str, str], declared: Sequence[str], inputs:
 
 
 def run_command(
-    command: Command, arguments: Sequence[str], root: Path, env: Mapping[str, str], tell: Callable[[str], None]
+    command: Command,
+    arguments: Sequence[str],
+    root: Path,
+    env: Mapping[str, str],
+    tell: Callable[[str], None],
+    check: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a program to its end, and stop what it leaves running.
 
     Args:
         tell: Takes what it prints: one line, or as many as came at once.
+        check: Called again and again while it runs; what it raises ends the program.
 
     Raises:
         StepError: It could not be started, or ended with another status than 0; the message holds its last lines.
@@ -69,10 +75,10 @@ def run_command(
         raise StepError(f"The command {shown!r} could not be started: {error}.") from error
     last: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
     try:
-        for lines in _printed(process):
+        for lines in _printed(process, check):
             last.extend(lines)
             tell("\n".join(lines))
-        status = process.wait()
+        status = _waited_for(process, check)
     finally:
         _stop(process)
     if status:
@@ -109,13 +115,22 @@ def found_at_path(name: str, output: DeclaredOutput, root: Path) -> Any:
         raise StepError(f"Output {name!r} at {output.path} can't be read as {output.format}: {error}") from error
 
 
-def _printed(process: subprocess.Popen[bytes]) -> Iterator[list[str]]:
+def _waited_for(process: subprocess.Popen[bytes], check: Callable[[], None]) -> int:
+    """The status with which a program that prints nothing more ends."""
+    while True:
+        check()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(_LOOK_S)
+
+
+def _printed(process: subprocess.Popen[bytes], check: Callable[[], None]) -> Iterator[list[str]]:
     """The lines that a program prints, those together that came at once; what it leaves running is not waited for."""
     assert process.stdout is not None
     rest = b""
     with process.stdout as pipe, selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while True:
+            check()
             has_ended = process.poll() is not None
             if not selector.select(0 if has_ended else _LOOK_S):
                 if has_ended:

@@ -14,7 +14,7 @@ from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
 from odibi_assets.declare.step import Step, secret_template
 from odibi_assets.declare.template import fill_env
-from odibi_assets.engines.duckdb_sql import run_statement
+from odibi_assets.engines.duckdb_sql import interrupt_statements, run_statement
 from odibi_assets.engines.engine import Engine, SourceFile
 from odibi_assets.errors import NotStorable, OdibiAssetsError, StepError
 from odibi_assets.execute.command_run import command_environment, found_at_path, run_command
@@ -26,6 +26,7 @@ from odibi_assets.execute.redaction import RedactingLog, redacting
 from odibi_assets.execute.returned import Returned
 from odibi_assets.execute.step_context import StepContext
 from odibi_assets.execute.step_state import Seen, StepState
+from odibi_assets.execute.time_limit import TimeLimit
 from odibi_assets.identify.digest import keyed_digest
 from odibi_assets.identify.file_digest import match, partition_of
 from odibi_assets.identify.identification import Identified
@@ -56,7 +57,8 @@ class Computation:
     Attributes:
         log: Secrets in what it is told are replaced.
         mutated: Module values that steps of this process have changed.
-        folder: For files that steps take and make, as long as the run lasts.
+        folder: For files that the step takes and makes, as long as the run lasts.
+        limit: How long it may take.
         root_run_id: The first of the runs that this one re-executes.
         forced: The step starts anew, whatever an earlier run saved of it.
     """
@@ -70,6 +72,7 @@ class Computation:
     mutated: set[str]
     copies: Copies
     folder: Path
+    limit: TimeLimit
     root_run_id: str = ""
     forced: bool = False
 
@@ -95,7 +98,7 @@ class Computation:
             seconds = time.perf_counter() - started
             returned = Returned(step, self.world.root, self.engine, self.folder)
             try:
-                with unobserved():
+                with unobserved(), self.limit.interruptible():
                     outputs = returned.settled(watched.value, shared=watched.shared)
             except NotStorable as error:
                 raise NotStorable(f"The result of step {step.name!r} can't be kept. {error}") from error
@@ -128,10 +131,11 @@ class Computation:
         assert decision.key is not None
         command = self.identified.commands[step.name]
         with unobserved():
-            given = {name: handed(kept, PATH, self.engine, self.folder) for name, kept in inputs.items()}
+            with self.limit.interruptible():
+                given = {name: handed(kept, PATH, self.engine, self.folder) for name, kept in inputs.items()}
             env = command_environment(self.world.env, decision.step.env, given)
             arguments = fill_env(list(command.arguments), self.world.env)
-            run_command(command, arguments, self.world.root, env, self.log.info)
+            run_command(command, arguments, self.world.root, env, self.log.info, self.limit.check)
             self._check_files(step, decision)
             values = {name: found_at_path(name, output, self.world.root) for name, output in step.outputs.items()}
         return _Watched(values, True)
@@ -149,14 +153,16 @@ class Computation:
         assert step.read is not None and decision.key is not None
         paths = match(self.world.root, fill_env(step.read.path, self.world.env))
         files = [SourceFile(path, dict(partition_of(path, self.world.root))) for path in paths]
-        value = self.engine.read(step.read.format, files, fill_env(step.read.options, self.world.env))
+        with self.limit.interruptible():
+            value = self.engine.read(step.read.format, files, fill_env(step.read.options, self.world.env))
         self._check_files(step, decision)
         return _Watched(value)
 
     def _run_sql(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
         tables = {name: self._as_table(name, kept) for name, kept in inputs.items()}
         statement = fill_env(self.identified.statements[step.name], self.world.env)
-        return _Watched(run_statement(statement, tables, threads=1 if step.deterministic else None))
+        threads = 1 if step.deterministic else None
+        return _Watched(run_statement(statement, tables, threads=threads, interruptible=self.limit.interruptible))
 
     def _as_table(self, name: str, kept: Kept) -> Any:
         if kept.format != "parquet":
@@ -165,7 +171,8 @@ class Computation:
 
     def _run_python(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
         transform = self.identified.transforms[step.name]
-        arguments = {name: self._handed(inputs[name], transform.inputs[name]) for name in step.bindings}
+        with self.limit.interruptible():
+            arguments = {name: self._handed(inputs[name], transform.inputs[name]) for name in step.bindings}
         params = self._params(step)
         recorder = Recorder(self.world.root, self.ignored)
         channels = HiddenChannels.taken()
@@ -183,7 +190,7 @@ class Computation:
             pipeline = self.identified.pipeline.name
             extra[transform.context] = StepContext(pipeline, step.name, self.run_id, attempt, params, self.log, state)
         try:
-            with observed(recorder), redacting(self.log.secrets):
+            with observed(recorder), redacting(self.log.secrets), self.limit.interruptible(interrupt_statements):
                 value = transform.function(**arguments, **params, **extra)
         finally:
             state.close()

@@ -110,10 +110,14 @@ class Copies:
         try:
             yield
         except BaseException:
-            with unobserved(), contextlib.suppress(OSError):
-                for path in step.places.values():
-                    _remove(self.world.root / path)
+            self.discard(step)
             raise
+
+    def discard(self, step: StepIdentity) -> None:
+        """Remove what a step that failed left at the paths of its outputs."""
+        with unobserved(), contextlib.suppress(OSError):
+            for path in step.places.values():
+                _remove(self.world.root / path)
 
     def _wanted(self, step: StepIdentity, result: Result) -> Iterator[tuple[str, str, str | None]]:
         """Path, what should stand there, and which output it is; None for the copy for people."""

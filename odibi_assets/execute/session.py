@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import logging
 import os
 import shutil
@@ -10,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -17,12 +19,21 @@ from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
 from odibi_assets.declare.input import Input
 from odibi_assets.engines.pandas_engine import PandasEngine
-from odibi_assets.errors import DamagedObject, OdibiAssetsError, ResultGone, StepError, StoreError
+from odibi_assets.errors import (
+    DamagedObject,
+    OdibiAssetsError,
+    ResultGone,
+    RunTimeout,
+    StepError,
+    StepTimeout,
+    StoreError,
+)
 from odibi_assets.execute import observer
 from odibi_assets.execute.commit import Committer, Computed, commit
 from odibi_assets.execute.computation import Computation, FilesChanged
 from odibi_assets.execute.copies import Copies
 from odibi_assets.execute.redaction import RedactingLog, redacted, secret_values
+from odibi_assets.execute.time_limit import TimeLimit
 from odibi_assets.execute.transient import root_cause
 from odibi_assets.execute.value_memory import ValueMemory
 from odibi_assets.identify.identification import Identified
@@ -36,6 +47,8 @@ from odibi_assets.keep.run_record import RunEnd, Runs, RunStart, StepRecord
 from odibi_assets.keep.snapshot import Snapshots
 
 _log = logging.getLogger("odibi_assets")
+# The reason in the record of a failed attempt that is not the last.
+_TO_RETRY = "it is tried again"
 
 
 @dataclass(frozen=True)
@@ -109,11 +122,16 @@ class Session:
 
     # Settling a step.
 
-    def settle(self, name: str, *, attempt: int = 1) -> Settled:
+    def settle(self, name: str, *, attempt: int = 1, give_up: Callable[[StepError], object] | None = None) -> Settled:
         """Decide on a step, and compute it if it must be.
+
+        Args:
+            give_up: Ends this process, when the step can't be interrupted; it hangs where none is given.
 
         Raises:
             StepError: An input is missing.
+            StepTimeout: It took longer than it may.
+            RunTimeout: The run did.
             Exception: Whatever the step's own code raises.
         """
         step = self.identified.identity.by_name[name]
@@ -124,11 +142,69 @@ class Session:
             return Settled(decision, attempt, time.perf_counter() - started)
         if decision.action == "unknown":
             raise StepError(f"Step {name!r} can't run: {decision.reason}.")
-        return Settled(decision, attempt, time.perf_counter() - started, self._compute(decision, references, attempt))
+        with self._time_limit(name, attempt, give_up) as limit:
+            computed = self._compute(decision, references, attempt, limit)
+        return Settled(decision, attempt, time.perf_counter() - started, computed)
 
-    def _compute(self, decision: Decision, references: Mapping[str, ResultReference], attempt: int) -> Computed:
+    def _time_limit(self, name: str, attempt: int, give_up: Callable[[StepError], object] | None) -> TimeLimit:
+        """What an attempt may take: its own time-out, or what is left of the run's where that is less."""
+        pipeline = self.identified.pipeline
+        timeout, left = pipeline.by_name[name].timeout or pipeline.timeout, self._run_time_left_s()
+        if left is not None and (timeout is None or left < timeout):
+            return TimeLimit(max(left, 0.0), lambda: self._run_timeout(f"Step {name!r} was stopped"), give_up)
+        told = (
+            f"Step {name!r} was stopped: attempt {attempt} took longer than its timeout of {timeout:g} s. "
+            "Make it do less at once, or raise timeout."
+            if timeout is not None
+            else ""
+        )
+        return TimeLimit(timeout, lambda: StepTimeout(told), give_up)
+
+    def _run_time_left_s(self) -> float | None:
+        limit = self.identified.pipeline.run_timeout
+        if limit is None:
+            return None
+        began = datetime.datetime.fromisoformat(self.start.started_at)
+        return limit - (self.world.now() - began).total_seconds()
+
+    def _run_timeout(self, what: str) -> RunTimeout:
+        return RunTimeout(
+            f"{what}: the run took longer than its run_timeout of {self.identified.pipeline.run_timeout:g} s. "
+            f"What is finished is kept: oda resume {self.start.pipeline} does the rest."
+        )
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Did the run take longer than its ``run_timeout``?"""
+        left = self._run_time_left_s()
+        return left is not None and left <= 0
+
+    def _compute(
+        self,
+        decision: Decision,
+        references: Mapping[str, ResultReference],
+        attempt: int,
+        limit: TimeLimit | None = None,
+    ) -> Computed:
+        """Compute a step; what a failed attempt put into its folder goes with it."""
+        name, limit = decision.step.name, limit or TimeLimit(None, StepTimeout)
+        folder = self.folder / f"{name}-{attempt}"
+        try:
+            return self._computed(decision, references, attempt, folder, limit)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _computed(
+        self,
+        decision: Decision,
+        references: Mapping[str, ResultReference],
+        attempt: int,
+        folder: Path,
+        limit: TimeLimit,
+    ) -> Computed:
         name, bindings = decision.step.name, decision.step.bindings.items()
-        with observer.reading(name):
+        with observer.reading(name), limit.interruptible():
             inputs = {parameter: self._value(taken, references[taken.step]) for parameter, taken in bindings}
         computation = Computation(
             self.identified,
@@ -139,7 +215,8 @@ class Session:
             RedactingLog(self.log, self.secrets),
             self._mutated,
             self.copies,
-            self.folder,
+            folder,
+            limit,
             root_run_id=self.start.root_run_id,
             forced=name in self.forced,
         )
@@ -382,13 +459,30 @@ class Session:
             self.failed.add(name)
         message, cause = (redacted(error_text(link), self.secrets) for link in (error, root_cause(error)))
         record = StepRecord(
-            name, "failed", round(seconds, 6), attempt, error=message, cause=None if cause == message else cause
+            name,
+            "failed",
+            round(seconds, 6),
+            attempt,
+            reason=_TO_RETRY if will_retry else "",
+            error=message,
+            cause=None if cause == message else cause,
         )
         self._put_record(record)
 
-    def hold_back(self, name: str) -> None:
-        """Record that a step was not started, because another failed."""
-        self._put_record(StepRecord(name, "skipped", 0.0, 0, reason="held back: another step failed"))
+    def abandon(self, name: str, error: StepError, *, attempt: int, seconds: float, will_retry: bool) -> None:
+        """Record that an attempt can't be interrupted, clear what it left, and keep what is finished.
+
+        The process is expected to end then: the step may still be at work.
+        """
+        self.fail(name, error, attempt=attempt, seconds=seconds, will_retry=will_retry)
+        self.copies.discard(self.identified.identity.by_name[name])
+        if self.beside:
+            self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def hold_back(self, name: str, reason: str = "another step failed") -> None:
+        """Record that a step was not started."""
+        self._put_record(StepRecord(name, "skipped", 0.0, 0, reason=f"held back: {reason}"))
 
     @property
     def is_failing_fast(self) -> bool:
@@ -397,7 +491,12 @@ class Session:
         if self.failed or self.beside:
             return bool(self.failed)
         run = self.runs.get(self.start.root_run_id, self.start.run_id)
-        return run is not None and any(record.outcome == "failed" for record in run.records.values())
+        return run is not None and any(_has_failed(record) for record in run.records.values())
+
+    def was_last(self, name: str) -> bool:
+        """Was an earlier attempt, in another process, the last that the step may have?"""
+        record = self.runs.record(self.start.root_run_id, self.start.run_id, name)
+        return record is not None and _has_failed(record)
 
     # Publishing.
 
@@ -465,6 +564,10 @@ class Session:
         self.world.files.save()
         shutil.rmtree(self.folder, ignore_errors=True)
         return end
+
+
+def _has_failed(record: StepRecord) -> bool:
+    return record.outcome == "failed" and record.reason != _TO_RETRY
 
 
 def error_text(error: BaseException) -> str:

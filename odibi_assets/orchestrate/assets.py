@@ -1,5 +1,8 @@
 """A pipeline as Dagster definitions: one op and one asset per step, and a job over all of them."""
 
+import math
+import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +13,7 @@ from odibi_assets.decide.plan import World, open_world
 from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.step import Step
-from odibi_assets.errors import OdibiAssetsError
+from odibi_assets.errors import OdibiAssetsError, RunTimeout, StepError, StepTimeout
 from odibi_assets.execute.redaction import redacted
 from odibi_assets.execute.session import Session, error_text
 from odibi_assets.execute.transient import is_transient, retry_after_s
@@ -48,6 +51,9 @@ def pipeline_definitions(source: PipelineSource, identified: Identified | None =
         for position, step in enumerate(loaded.identity.steps)
     ]
     tags = {STORE_TAG: world.results.store_id, ENVIRONMENT_TAG: source.project.environment}
+    if pipeline.run_timeout is not None:
+        # The daemon's monitor ends the run also where the process of the run does not get to it.
+        tags[dg.MAX_RUNTIME_SECONDS_TAG] = str(math.ceil(pipeline.run_timeout))
     every = tuple(step.name for step in pipeline.steps)
     job = _job(pipeline, pipeline.name, every, pipeline.description, tags)
     further = [
@@ -140,9 +146,15 @@ def _asset(
     )
     def compute(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[dg.Output[Any]]:
         session = _session(context, source, loaded)
+        if context.retry_number and session.was_last(step.name):
+            # Dagster tries again whenever a step's process ended, whatever the step says.
+            raise dg.Failure(f"Step {step.name!r} is not tried again.", allow_retries=False)
         if session.is_failing_fast:
             session.hold_back(step.name)
             raise dg.Failure("Held back: another step failed, and on_error is fail_fast.", allow_retries=False)
+        if session.is_out_of_time:
+            session.hold_back(step.name, OUT_OF_TIME)
+            raise dg.Failure(f"Held back: {OUT_OF_TIME}.", allow_retries=False)
         settled = _attempt(context, session, step.name, retry)
         key = settled.decision.key
         tags = {"dagster/code_version": str(key.code_version())} if key is not None else {}
@@ -152,6 +164,7 @@ def _asset(
     return compute
 
 
+OUT_OF_TIME = "the run is past its run_timeout"
 _ENGINES = {"sql": "duckdb", "command": "shell"}
 
 
@@ -162,10 +175,18 @@ def _path_of(key: dg.AssetKey) -> list[str]:
 def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, retry: Retry) -> Any:
     attempt = context.retry_number + 1
     started = time.perf_counter()
+
+    # A run without an origin was started by somebody's own Python, whose process is not ours to end.
+    def give_up(error: StepError) -> None:
+        # Only the process of a whole run takes further attempts with it.
+        will_retry = not session.beside and attempt <= retry.max_retries and not _is_last_in_time(error, retry)
+        seconds = time.perf_counter() - started
+        _end_process(context, session, name, error, attempt=attempt, seconds=seconds, will_retry=will_retry)
+
     try:
-        return session.settle(name, attempt=attempt)
+        return session.settle(name, attempt=attempt, give_up=give_up if context.run.remote_job_origin else None)
     except (Exception, SystemExit) as error:  # a step's code may raise anything; an interrupt passes
-        transient = is_transient(error)
+        transient = is_transient(error) and not _is_last_in_time(error, retry)
         will_retry = transient and attempt <= retry.max_retries
         session.fail(name, error, attempt=attempt, seconds=time.perf_counter() - started, will_retry=will_retry)
         told = error_text(error)
@@ -184,9 +205,43 @@ def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, ret
         if not transient:
             # The daemon's run retries would meet the same error again.
             context.instance.add_run_tags(context.run_id, {"dagster/retry_on_asset_or_op_failure": "false"})
-        kind = "transient, and no retry is left" if transient else "not retried: it is not known to be transient"
+        kind = "transient, and no retry is left" if transient else _why_not_retried(error)
         place = None if isinstance(error, OdibiAssetsError) else shown
         raise dg.Failure(f"Step {name!r} failed ({kind}): {message}", allow_retries=False) from place
+
+
+def _is_last_in_time(error: BaseException, retry: Retry) -> bool:
+    return isinstance(error, RunTimeout) or (isinstance(error, StepTimeout) and not retry.on_timeout)
+
+
+def _why_not_retried(error: BaseException) -> str:
+    if isinstance(error, RunTimeout):
+        return "not retried: the time of the run is up"
+    return (
+        f"not retried: {'on_timeout is false' if isinstance(error, StepTimeout) else 'it is not known to be transient'}"
+    )
+
+
+def _end_process(
+    context: dg.AssetExecutionContext,
+    session: Session,
+    name: str,
+    error: StepError,
+    *,
+    attempt: int,
+    seconds: float,
+    will_retry: bool,
+) -> None:
+    """End this process, since a step in it hangs where nothing interrupts it; first record what there is to say."""
+    message = f"{error} It could not be interrupted, so the process that ran it was ended."
+    try:
+        context.log.error(message)
+        session.abandon(name, type(error)(message), attempt=attempt, seconds=seconds, will_retry=will_retry)
+        if session.beside:
+            context.instance.report_run_failed(context.run, message)
+        print(f"Error: {message}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(1)
 
 
 def _wait_s(retry: Retry, attempt: int, error: BaseException) -> float | None:

@@ -47,7 +47,7 @@ def test_nothing_is_retried_unless_asked() -> None:
         (Retry, {"backoff": "cubic"}),
         (Retry, {"jitter": True}),
         (Retry, {"on": ["x"]}),
-        (Retry, {"on_timeout": True}),
+        (Retry, {"on_timeout": "no"}),
         (Checkpoint, {"mode": "interval"}),
         (Checkpoint, {"mode": "layer", "seconds": 60}),
         (Cache, {"enabled": "yes"}),
