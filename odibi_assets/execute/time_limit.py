@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType, TracebackType
+from types import FrameType, NoneType, TracebackType
 
 from odibi_assets.errors import StepError
 
@@ -129,7 +129,7 @@ class TimeLimit:
             self._restore_timer()
         if self.is_over and self._give_up is not None:
             _leave_in_time()
-        if self.is_over and (error is None or isinstance(error, (Interrupted, Exception, SystemExit))):
+        if isinstance(error, Interrupted) or (self.is_over and isinstance(error, (Exception, SystemExit, NoneType))):
             raise self._told() from None if isinstance(error, Interrupted) else error
 
     @property

@@ -155,3 +155,45 @@ def twin_of(project: ProjectFolder, twin: ProjectFolder) -> ProjectFolder:
     """The same files, with a store and a Dagster home of its own."""
     shutil.copytree(project.root, twin.root, ignore=shutil.ignore_patterns(".oda", "dagster_home", "*.log"))
     return twin
+
+
+@pytest.mark.parametrize(
+    "executor", [{"in_process": {}}, {"multiprocess": {"max_concurrent": 2}}], ids=["in process", "multiprocess"]
+)
+@pytest.mark.parametrize("function", ["sleeping", "deaf"])
+def test_a_time_out_ends_a_step_that_the_ui_started(
+    served: tuple[ProjectFolder, DagsterServer], function: str, executor: dict[str, object]
+) -> None:
+    project, server = served
+    name = f"{function}_{next(iter(executor))}"
+    project.write(
+        "endless.py",
+        """
+        import ctypes
+        import time
+
+
+        def sleeping() -> dict:
+            time.sleep(600)
+
+
+        def deaf() -> dict:
+            # Waits in C for a lock that it holds itself, whatever signals come.
+            mutex = ctypes.create_string_buffer(64)
+            ctypes.CDLL(None).pthread_mutex_lock(mutex)
+            ctypes.CDLL(None).pthread_mutex_lock(mutex)
+        """,
+    )
+    project.write(
+        f"{name}.yaml",
+        f"name: {name}\nrun_timeout: 500\nsteps:\n"
+        f"  - {{name: stuck, layer: bronze, python: 'endless:{function}', timeout: 0.5}}\n",
+    )
+    server.reload()
+    assert server.launch(name, config={"execution": {"config": executor}})["status"] == "FAILURE"
+    assert server.wait_for_run_of(name)["tags"]["dagster/max_runtime"] == "500"
+    (run,) = project.oda("history", f"{name}.yaml", "--json").json["runs"]
+    assert (run["status"], run["can_resume"]) == ("failed", True)
+    told = project.oda("logs", run["run_id"]).text
+    assert "took longer than its timeout of 0.5 s" in told
+    assert ("could not be interrupted" in told) == (function == "deaf")

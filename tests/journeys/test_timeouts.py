@@ -367,3 +367,12 @@ def is_alive(pid: int) -> bool:
     except OSError:
         return False
     return text.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_another_time_out_computes_nothing_again(project: ProjectFolder) -> None:
+    project.write("quick.py", "def quick() -> dict:\n    return {}\n")
+    step = "  - {name: quick, layer: bronze, python: 'quick:quick', files: [quick.py]}\n"
+    project.write("pipe.yaml", declared(step, "timeout: 600"))
+    assert project.outcomes() == {"quick": "computed"}
+    project.write("pipe.yaml", declared(step.replace("files", "timeout: 500, files"), "timeout: 400\nrun_timeout: 900"))
+    assert project.outcomes() == {"quick": "cached"}
