@@ -60,6 +60,7 @@ def interrupt_statements() -> None:
     DuckDB does not look at signals while its own threads do the work.
     """
     kind = type(duckdb.default_connection())
+    gc.unfreeze()  # A run sets what was loaded before it apart, and what is set apart is not listed.
     for connection in [duckdb.default_connection(), *(found for found in gc.get_objects() if type(found) is kind)]:
         with contextlib.suppress(duckdb.Error):  # It is closed.
             connection.interrupt()

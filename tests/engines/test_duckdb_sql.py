@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from odibi_assets.engines.duckdb_sql import run_statement
+from odibi_assets.engines.duckdb_sql import interrupt_statements, run_statement
 from odibi_assets.errors import StepError
 
 TABLE = pa.table({"a": [1, 2, 3], "b": ["x", None, "z"]})
@@ -50,3 +53,29 @@ def test_the_time_zone_is_utc() -> None:
 def test_the_unnamed_index_of_pandas_is_no_column() -> None:
     table = pa.Table.from_pandas(pd.DataFrame({"a": [1, 2]}).loc[[1]])
     assert run_statement("select * from t", {"t": table}).column_names == ["a"]
+
+
+def test_a_statement_is_ended_on_a_connection_that_the_garbage_collector_was_told_to_leave_apart() -> None:
+    connection = duckdb.connect()
+    ended: list[duckdb.Error] = []
+
+    def work() -> None:
+        try:
+            connection.execute("select sum(a.range * b.range) from range(10000000) a, range(10000000) b")
+        except duckdb.Error as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=work)
+    gc.freeze()
+    try:
+        thread.start()
+        for _ in range(50):
+            interrupt_statements()
+            thread.join(0.1)
+            if not thread.is_alive():
+                break
+        assert [type(error) for error in ended] == [duckdb.InterruptException]
+    finally:
+        gc.unfreeze()
+        connection.interrupt()
+        thread.join()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from killed import is_alive
 from project_folder import ProjectFolder
 
 ODA = Path(sys.executable).with_name("oda")
@@ -79,6 +80,13 @@ def own_connection() -> dict:
     connection.execute("select sum(a.range * b.range) from range(10000000) a, range(10000000) b")
 
 
+AT_IMPORT = duckdb.connect()
+
+
+def connection_at_import() -> dict:
+    AT_IMPORT.execute("select sum(a.range * b.range) from range(10000000) a, range(10000000) b")
+
+
 def deaf() -> dict:
     # Waits in C for a lock that it holds itself, whatever signals come.
     mutex = ctypes.create_string_buffer(64)
@@ -101,7 +109,10 @@ def only(document: dict[str, Any], name: str = "stuck") -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "function",
-    "busy sleeping catching reading joining program backtracking own_duckdb own_connection".split(),
+    [
+        *("busy", "sleeping", "catching", "reading", "joining", "program", "backtracking"),
+        *("own_duckdb", "own_connection", "connection_at_import"),
+    ],
 )
 def test_a_python_step_is_stopped_wherever_it_is(project: ProjectFolder, function: str) -> None:
     project.write("stuck.py", STUCK)
@@ -359,14 +370,6 @@ def test_a_run_that_holds_the_interpreter_for_ever_ends_all_the_same(project: Pr
     assert project.oda("run", "pipe.yaml").status != 0
     (run,) = project.oda("history", "pipe.yaml", "--json").json["runs"]
     assert (run["status"], run["can_resume"]) == ("interrupted", True)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return text.rpartition(")")[2].split()[0] != "Z"
 
 
 def test_another_time_out_computes_nothing_again(project: ProjectFolder) -> None:
