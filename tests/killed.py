@@ -1,10 +1,11 @@
-"""Work in a fork that is killed in the middle."""
+"""Work in a fork that is killed in the middle, and what became of a process."""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -18,6 +19,15 @@ def in_fork(work: Callable[[], object]) -> int:
             os._exit(1)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def is_alive(pid: int) -> bool:
+    """Is there such a process, and not only its entry, which nobody has collected yet?"""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
 
 
 class Countdown:

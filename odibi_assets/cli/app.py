@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -26,7 +26,8 @@ from odibi_assets.cli import (
     why,
 )
 from odibi_assets.cli.opened import State
-from odibi_assets.declare.mistake import DefinitionError
+from odibi_assets.cli.output import print_json
+from odibi_assets.declare.mistake import DefinitionError, Mistake
 from odibi_assets.errors import OdibiAssetsError
 
 app = typer.Typer(
@@ -73,18 +74,21 @@ def run_app(arguments: list[str]) -> int:
     except SystemExit as stop:
         refused = stop.__context__
         if "--json" in arguments and isinstance(refused, typer.TyperException):
-            print(json.dumps({"error": refused.format_message(), "mistakes": []}))
+            _print_error(refused.format_message())
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
     except OdibiAssetsError as error:
         if "--json" in arguments:
-            mistakes = [mistake.to_json() for mistake in error.mistakes] if isinstance(error, DefinitionError) else []
-            print(json.dumps({"error": str(error), "mistakes": mistakes}))
+            _print_error(str(error), error.mistakes if isinstance(error, DefinitionError) else ())
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("Interrupted: what had finished is kept.", file=sys.stderr)
         return 130
     return 0
+
+
+def _print_error(error: str, mistakes: Iterable[Mistake] = ()) -> None:
+    print_json({"error": error, "mistakes": [mistake.to_json() for mistake in mistakes]})
 
 
 def with_default_force(arguments: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,8 +29,9 @@ class PandasEngine:
         frames = []
         partitions = _partition_columns(files)
         sizes = [file.path.stat().st_size for file in files]
-        for i, file in enumerate(files):
-            moved("read", sum(sizes[:i]), sum(sizes))
+        before, total = itertools.accumulate(sizes, initial=0), sum(sizes)
+        for i, (file, done) in enumerate(zip(files, before, strict=False)):
+            moved("read", done, total)
             try:
                 frame = _read_one(format, file.path, options)
             except ImportError as error:

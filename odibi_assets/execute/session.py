@@ -47,8 +47,6 @@ from odibi_assets.keep.run_record import RunEnd, Runs, RunStart, StepRecord
 from odibi_assets.keep.snapshot import Snapshots
 
 _log = logging.getLogger("odibi_assets")
-# The reason in the record of a failed attempt that is not the last.
-_TO_RETRY = "it is tried again"
 
 
 @dataclass(frozen=True)
@@ -463,9 +461,10 @@ class Session:
             "failed",
             round(seconds, 6),
             attempt,
-            reason=_TO_RETRY if will_retry else "",
+            reason="it is tried again" if will_retry else "",
             error=message,
             cause=None if cause == message else cause,
+            will_retry=will_retry,
         )
         self._put_record(record)
 
@@ -491,12 +490,12 @@ class Session:
         if self.failed or self.beside:
             return bool(self.failed)
         run = self.runs.get(self.start.root_run_id, self.start.run_id)
-        return run is not None and any(_has_failed(record) for record in run.records.values())
+        return run is not None and any(record.has_failed for record in run.records.values())
 
     def was_last(self, name: str) -> bool:
         """Was an earlier attempt, in another process, the last that the step may have?"""
         record = self.runs.record(self.start.root_run_id, self.start.run_id, name)
-        return record is not None and _has_failed(record)
+        return record is not None and record.has_failed
 
     # Publishing.
 
@@ -564,10 +563,6 @@ class Session:
         self.world.files.save()
         shutil.rmtree(self.folder, ignore_errors=True)
         return end
-
-
-def _has_failed(record: StepRecord) -> bool:
-    return record.outcome == "failed" and record.reason != _TO_RETRY
 
 
 def error_text(error: BaseException) -> str:

@@ -72,6 +72,7 @@ class StepRecord:
         outcome: ``computed``, ``cached``, ``failed`` or ``skipped``.
         seconds: Of the last attempt.
         cause: The error at the end of the exception's chain, where that is another than ``error``.
+        will_retry: It failed, and another attempt is due.
     """
 
     step: str
@@ -82,6 +83,12 @@ class StepRecord:
     error: str | None = None
     reference: ResultReference | None = None
     cause: str | None = None
+    will_retry: bool = False
+
+    @property
+    def has_failed(self) -> bool:
+        """Did it fail for good? Another attempt may be due."""
+        return self.outcome == "failed" and not self.will_retry
 
     def to_json(self) -> dict[str, Any]:
         data = {name: getattr(self, name) for name in self.__dataclass_fields__}

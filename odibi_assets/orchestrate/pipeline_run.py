@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -106,12 +106,10 @@ class PipelineRun:
         root = parent.start.root_run_id if parent is not None else run_id
         try:
             self._launch(run_id, plan, steps, parent, progress)
-        except Exception as error:
+        except BaseException as error:
             self._ended(root, run_id, time.perf_counter() - started)
-            self._alerts().failed(root, run_id, error=error_text(error))
-            raise
-        except BaseException:  # interrupted: nobody need be told
-            self._ended(root, run_id, time.perf_counter() - started)
+            if isinstance(error, Exception):  # Of an interruption nobody need be told.
+                self._alerts().failed(root, run_id, error=error_text(error))
             raise
         finished = self._ended(root, run_id, time.perf_counter() - started)
         alerts = self._alerts()
@@ -267,13 +265,12 @@ def to_resume(
     return opened, parent
 
 
-def why_not_resumable(run: Run, runs: Iterable[Run], policy: Resume) -> str | None:
+def why_not_resumable(run: Run, runs: Collection[Run], policy: Resume) -> str | None:
     """What speaks against resuming a run; None if nothing does.
 
     Args:
         runs: All of the pipeline.
     """
-    runs = list(runs)
     if run.status == "success":
         return "succeeded"
     if run.is_running:

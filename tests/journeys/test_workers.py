@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from killed import is_alive
 from project_folder import ProjectFolder
 
 from .shop import STEPS, computed, make_shop
@@ -138,14 +139,6 @@ def test_a_stopped_run_takes_its_workers_with_it_and_is_resumed(project: Project
     assert resumed.status == 0, resumed.text
     outcomes = {step["name"]: step["outcome"] for step in resumed.json["steps"]}
     assert outcomes == {"orders": "cached", "big_orders": "computed"}
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return text.rpartition(")")[2].split()[0] != "Z"
 
 
 def wait_until(condition: Any) -> None:

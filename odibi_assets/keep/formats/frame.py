@@ -107,11 +107,12 @@ def settle(table: pa.Table, *, shared: bool) -> Kept:
 
 def write(table: pa.Table, path: Path) -> None:
     """Write a settled table as one Parquet file."""
+    count, size_bytes = max(table.num_rows, 1), table.nbytes
     with pq.ParquetWriter(path, table.schema, **_OPTIONS) as writer:
-        for start in range(0, table.num_rows or 1, _ROW_GROUP):
+        for start in range(0, count, _ROW_GROUP):
             rows = table.slice(start, _ROW_GROUP)
             writer.write_table(rows, row_group_size=_ROW_GROUP)
-            moved("encoded", (start + rows.num_rows) * table.nbytes // (table.num_rows or 1), table.nbytes)
+            moved("encoded", (start + rows.num_rows) * size_bytes // count, size_bytes)
 
 
 def read(path: Path) -> pa.Table:
