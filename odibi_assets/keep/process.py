@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import multiprocessing
 import os
 import socket
 from pathlib import Path
@@ -10,7 +11,17 @@ from pathlib import Path
 
 def this_process() -> str:
     """Host, id and start of this process: an id alone may be another process's later."""
-    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+    return _named(os.getpid())
+
+
+def parent_process() -> str:
+    """Likewise the process that made this one to do a part of its work; this one, where there is none."""
+    parent = multiprocessing.parent_process()
+    return _named(parent.pid) if parent is not None and parent.pid is not None else this_process()
+
+
+def _named(pid: int) -> str:
+    return f"{socket.gethostname()}/{pid}/{_started(pid)}"
 
 
 def may_be_alive(process: str) -> bool:

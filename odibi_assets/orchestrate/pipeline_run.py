@@ -157,6 +157,7 @@ class PipelineRun:
     def _launch(self, run_id: str, plan: Plan, steps: tuple[str, ...], parent: Run | None, progress: Progress) -> None:
         from odibi_assets.orchestrate import launch as dagster_launch
         from odibi_assets.orchestrate.assets import pipeline_definitions
+        from odibi_assets.orchestrate.lost_runs import report_lost_runs
         from odibi_assets.orchestrate.names import FORCE_TAG, OVERRIDES_TAG, asset_keys
         from odibi_assets.orchestrate.sync import report_moves
 
@@ -178,6 +179,7 @@ class PipelineRun:
         )
         with dagster_launch.open_instance(self.project) as instance:
             report_moves(self.identified.pipeline, self.project.environment, self.world, instance)
+            report_lost_runs(self.runs, self.identity.name, instance)
             self._report_reused(plan, steps, instance)
             if self.workers == 1:
                 definitions = pipeline_definitions(self.source, self.identified)

@@ -18,7 +18,7 @@ from odibi_assets.execute.redaction import secret_values
 from odibi_assets.execute.session import Session
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
-from odibi_assets.keep.process import this_process
+from odibi_assets.keep.process import parent_process, this_process
 from odibi_assets.keep.run_record import Runs, RunStart
 from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, FORCE_TAG, OVERRIDES_TAG, STORE_TAG, op_name
 from odibi_assets.orchestrate.sync import report_moves
@@ -66,7 +66,7 @@ def open_session(
             started_at=utc_now().isoformat(timespec="milliseconds"),
             steps=_planned(runs, root, run.parent_run_id, identified, executed),
             overrides=overrides.to_json(),
-            process=this_process(),
+            process=this_process() if alone else parent_process(),
         )
     )
     recording = Recording(
