@@ -31,6 +31,10 @@ def may_be_alive(process: str) -> bool:
     return host == socket.gethostname() and pid.isdigit() and bool(started) and _started(int(pid)) == started
 
 
+def host_of(process: str) -> str:
+    return process.partition("/")[0]
+
+
 def _started(pid: int) -> str:
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
@@ -49,7 +53,7 @@ def may_go_on(process: str, *, began_at: str, now: datetime.datetime) -> bool:
     Args:
         began_at: ISO 8601, UTC.
     """
-    host = process.partition("/")[0]
+    host = host_of(process)
     if host in ("", socket.gethostname()):
         return may_be_alive(process)
     return now - datetime.datetime.fromisoformat(began_at) < datetime.timedelta(hours=MOST_HOURS_ELSEWHERE)
