@@ -8,7 +8,12 @@ from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.process import may_go_on
 from odibi_assets.keep.run_record import Runs
 
-_UNDER_WAY = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+_UNDER_WAY = (
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 _EVERY_S = 30
 
 
