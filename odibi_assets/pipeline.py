@@ -134,10 +134,21 @@ class Pipeline:
         return str(self._data["name"])
 
     def read(
-        self, name: str, *, layer: str, format: str, path: str, options: Mapping[str, Any] | None = None, **fields: Any
+        self,
+        name: str,
+        *,
+        layer: str,
+        format: str,
+        path: str | None = None,
+        url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        options: Mapping[str, Any] | None = None,
+        **fields: Any,
     ) -> None:
-        """Declare a step that reads files."""
-        read = {"format": format, "path": path, "options": dict(options or {})}
+        """Declare a step that reads files, or what a URL answers: exactly one of ``path`` and ``url``."""
+        read: dict[str, Any] = {"format": format, "options": dict(options or {})}
+        given = {"path": path, "url": url, "headers": dict(headers) if headers else None}
+        read |= {key: value for key, value in given.items() if value is not None}
         self._declare(name, layer, fields, read=read)
 
     def sql(

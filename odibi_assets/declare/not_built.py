@@ -12,7 +12,6 @@ NOT_BUILT_NESTED = frozenset(
     {
         ("retry", "on"),
         ("retry", "params"),
-        ("read", "url"),
         ("alerts", "layers"),
         ("alerts", "channel"),
     }

@@ -13,6 +13,7 @@ from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.paths import check_path, check_written
 from odibi_assets.declare.pipeline import DEFAULT_LAYERS, Pipeline
 from odibi_assets.declare.references import References, names_shown
+from odibi_assets.declare.source_url import check_read
 from odibi_assets.declare.step import Step
 from odibi_assets.declare.template import BadTemplate, env_names, fill_params
 from odibi_assets.declare.validation import validated
@@ -179,7 +180,7 @@ class _Reading:
                 (*place, name), name, f"a field that a {step.kind} step takes ({', '.join(belongs[step.kind])})"
             )
         if step.read is not None:
-            check_path(self.definition, (*place, "read", "path"), step.read.path)
+            check_read(self.definition, (*place, "read"), step.read)
         if step.sql is not None and not isinstance(step.sql, str):
             check_path(self.definition, (*place, "sql", "file"), step.sql.file)
         for i, path in enumerate(step.files):

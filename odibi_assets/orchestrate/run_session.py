@@ -19,6 +19,7 @@ from odibi_assets.execute.session import Session
 from odibi_assets.execute.single_flight import SingleFlight
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.identify.url_digest import take_left
 from odibi_assets.keep.lease import Leases
 from odibi_assets.keep.process import parent_process, this_process
 from odibi_assets.keep.run_record import Runs, RunStart
@@ -47,7 +48,8 @@ def open_session(
     overrides = overrides_of(run)
     identified = source.identified(overrides) if overrides else loaded
     identity = identified.identity
-    world = open_world(source.project, identity.name, identity.store)
+    world = open_world(source.project, identity.name, identity.store, asks_urls=True)
+    take_left(world.urls, run.run_id)
     _check_place(run, world.results.store_id, source.project.environment)
     if alone:  # Other processes of the run may have reported newer ones meanwhile.
         report_moves(identified.pipeline, source.project.environment, world, instance)
