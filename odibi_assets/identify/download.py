@@ -112,7 +112,7 @@ def _taken(request: Request, response: urllib3.BaseHTTPResponse, target: Path) -
 
 
 def _validators(headers: Mapping[str, str]) -> dict[str, str]:
-    """What the next request names. A time of change within the last seconds vouches for nothing: it may change again."""
+    """What the next request names; a time of change within the last seconds vouches for nothing, as for files."""
     if headers.get("ETag"):
         return {"If-None-Match": headers["ETag"]}
     modified, now = headers.get("Last-Modified"), headers.get("Date")
@@ -155,7 +155,8 @@ def _told(request: Request, error: Exception) -> SourceError:
     from urllib3 import exceptions
 
     reason = error.reason if isinstance(error, exceptions.MaxRetryError) and error.reason is not None else error
-    if isinstance(reason, exceptions.TimeoutError):
+    is_refused = isinstance(reason, exceptions.NewConnectionError)  # though urllib3 has it below its time-outs
+    if isinstance(reason, exceptions.TimeoutError) and not is_refused:
         limit_s = CONNECT_S if isinstance(reason, exceptions.ConnectTimeoutError) else READ_S
         return SourceAway(f"{request.shown} did not answer within {limit_s:g} s.")
     if isinstance(reason, exceptions.ResponseError):

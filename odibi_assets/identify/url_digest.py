@@ -48,13 +48,14 @@ class UrlDigests:
 
     Attributes:
         folder: Where the copies lie; safe to delete.
+        known: What was answered, by the name of the file that keeps it.
         salt: Of the store: names of files are digests with it, since an address may hold a secret.
     """
 
     folder: Path
     salt: bytes
     env: Mapping[str, str]
-    _known: dict[str, Digest | OdibiAssetsError] = field(default_factory=dict)
+    known: dict[str, Digest | OdibiAssetsError] = field(default_factory=dict)
 
     def ask(self, source: UrlSource) -> Digest:
         """The digest of what the URL answers, asked for unless it has answered.
@@ -64,14 +65,14 @@ class UrlDigests:
             UsageError: A variable is not set, or the address is none.
         """
         request, name = self._request(source)
-        known = self._known.get(name)
+        known = self.known.get(name)
         if not isinstance(known, Digest):
             try:
                 known = self._asked(request, name)
             except OdibiAssetsError as error:
-                self._known[name] = error
+                self.known[name] = error
                 raise
-            self._known[name] = known
+            self.known[name] = known
         return known
 
     def ask_all(self, sources: Iterable[UrlSource]) -> None:
@@ -86,7 +87,7 @@ class UrlDigests:
 
     def digest(self, source: UrlSource) -> Digest:
         """As ``ask``, but a failure that is known is not tried again."""
-        known = self._known.get(self._request(source)[1])
+        known = self.known.get(self._request(source)[1])
         if isinstance(known, OdibiAssetsError):
             raise known
         return self.ask(source)
@@ -104,20 +105,12 @@ class UrlDigests:
             if path.is_file() and Digest.of_file(path) == digest:
                 return _unpackable(path)
         request, name = self._request(source)
-        self._known[name] = found = self._asked(request, name, is_whole=True)
+        self.known[name] = found = self._asked(request, name, is_whole=True)
         return _unpackable(self._copy(found))
-
-    def left(self) -> Mapping[str, Digest]:
-        """What was answered, for whoever goes on with the same command."""
-        return {name: known for name, known in self._known.items() if isinstance(known, Digest)}
-
-    def take(self, answers: Mapping[str, Digest]) -> None:
-        """Go on with what was answered."""
-        self._known.update(answers)
 
     def _ask_quietly(self, source: UrlSource) -> None:
         with contextlib.suppress(OdibiAssetsError):
-            self.ask(source)
+            self.digest(source)
 
     def _request(self, source: UrlSource) -> tuple[Request, str]:
         """What to ask for, and the name of what is known of it."""
@@ -193,17 +186,17 @@ def _unpackable(path: Path) -> Path:
     return named
 
 
-# One command may open a pipeline more than once, in one process: to plan it and to run it. A URL is asked once for both.
-_LEFT: dict[str, Mapping[str, Digest]] = {}
+# One command may open a pipeline more than once in a process, to plan it and to run it: a URL is asked once for both.
+_LEFT: dict[str, Mapping[str, Digest | OdibiAssetsError]] = {}
 
 
 def leave(urls: UrlDigests | None, key: str) -> None:
     """Leave what was answered to whoever goes on with the same command in this process."""
     if urls is not None:
-        _LEFT[key] = urls.left()
+        _LEFT[key] = dict(urls.known)
 
 
 def take_left(urls: UrlDigests | None, key: str) -> None:
     """Take what was left, once."""
     if urls is not None:
-        urls.take(_LEFT.pop(key, {}))
+        urls.known.update(_LEFT.pop(key, {}))
