@@ -74,9 +74,9 @@ class World:
     env: Mapping[str, str]
     files: FileDigests
     local: Path
-    urls: UrlDigests | None = None
     current: Snapshot | None = None
     now: Callable[[], datetime.datetime] = utc_now
+    urls: UrlDigests | None = None
     columns: dict[Digest, Mapping[str, Digest]] = field(default_factory=dict)
     _previous: dict[str, Result | None] = field(default_factory=dict)
 

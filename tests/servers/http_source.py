@@ -114,7 +114,13 @@ class HttpSource(_Serving):
                 self._answer(request, 200, body, headers, is_whole=is_whole)
 
             def _answer(
-                self, request: Request, status: int, body: bytes | None, headers: dict[str, Any], *, is_whole: bool = True
+                self,
+                request: Request,
+                status: int,
+                body: bytes | None,
+                headers: dict[str, Any],
+                *,
+                is_whole: bool = True,
             ) -> None:
                 request.status = status
                 self.send_response(status)
