@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email.utils
 import http
+import http.client
 import logging
 import threading
 import urllib.parse
@@ -167,7 +168,7 @@ def _told(request: Request, error: Exception) -> SourceError:
         return SourceAway(f"{request.shown} sent a body that does not unpack as its Content-Encoding says.")
     if isinstance(reason, exceptions.LocationValueError):
         return SourceError(f"{request.shown} leads to an address that is not http:// or https://.")
-    if isinstance(reason, exceptions.IncompleteRead):
+    if any(isinstance(part, http.client.IncompleteRead) for part in (reason, *reason.args)):
         return SourceAway(f"{request.shown} broke off before the end of its body.")
     detail = _system_error(reason)
     return SourceAway(f"{request.shown} can't be reached, or broke off" + (f": {detail}." if detail else "."))

@@ -63,7 +63,8 @@ TABLE = {
     "unknown field of a step": (
         "inputs: [orders]", "input: [orders]", 10, "steps[1].input", "input", "one of name, layer", "inputs"),
     "unknown field of a nested model": (
-        "format: csv,", "format: csv, pth: x,", 7, "steps[0].read.pth", "pth", "format, path, url, headers, options", "path"),
+        "format: csv,", "format: csv, pth: x,", 7, "steps[0].read.pth", "pth", "format, path, url, headers",
+        "path"),
     "on as a key of the pipeline": ("checkpoint: {mode: layer}", "on: x", 3, "on", "on", "one of name", None),
     "on as a key of a step": ("params: {limit: 10}", "on: x", 12, "steps[1].on", "on", "one of name", "python"),
     "unknown step in a list of inputs": (
@@ -145,7 +146,8 @@ TABLE = {
         "files: [config.json]", "retry: {on: [x.Y]}", 13, "steps[1].retry.on", "on", "not built yet", None),
     "an engine that is not built": (
         "files: [config.json]", "engine: spark", 13, "steps[1].engine", "spark", "not built yet", None),
-    "neither path nor url": (", path: data/orders.csv", "", 7, "steps[0].read", "none", "exactly one of path and url", None),
+    "neither path nor url": (", path: data/orders.csv", "", 7, "steps[0].read", "none",
+        "exactly one of path and url", None),
     "both path and url": (
         "path: data/orders.csv", "path: data/orders.csv, url: 'https://x'", 7, "steps[0].read", "path and url",
         "exactly one of path and url", None),
@@ -164,7 +166,8 @@ TABLE = {
         "path: data/orders.csv", "url: 'https://u:p@x/y'", 7, "steps[0].read.url", "a user or password before the host",
         "headers: {Authorization", None),
     "a url that is no text": (
-        "path: data/orders.csv", "url: 7", 7, "steps[0].read.url", "a value that is not shown", "a text", None),
+        "path: data/orders.csv", "url: 7", 7, "steps[0].read.url", 
+        "a value that is not shown, since it may hold a secret", "a text", None),
     "a credential in clear": (
         "path: data/orders.csv", "url: 'https://x', headers: {X-Api-Key: abc}", 7, "steps[0].read.headers.X-Api-Key",
         "a value in clear", "{{ env.NAME }}", None),
