@@ -116,15 +116,21 @@ class Pipeline:
     """
 
     def __init__(
-        self, name: str, *, checkpoint: str | Mapping[str, Any] = "auto", retry: Retry | None = None, **settings: Any
+        self,
+        name: str,
+        *,
+        checkpoint: str | Mapping[str, Any] | None = None,
+        retry: Retry | None = None,
+        **settings: Any,
     ) -> None:
         caller = inspect.stack()[1].filename
         self._file = Path(caller).absolute() if os.path.exists(caller) else Path.cwd() / "pipeline.py"
         self._data: dict[str, Any] = {
             "name": name,
-            "checkpoint": {"mode": checkpoint} if isinstance(checkpoint, str) else dict(checkpoint),
             **settings,
         }
+        if checkpoint is not None:
+            self._data["checkpoint"] = {"mode": checkpoint} if isinstance(checkpoint, str) else dict(checkpoint)
         if retry is not None:
             self._data["retry"] = retry.model_dump(exclude_unset=True)
         self._steps: list[dict[str, Any]] = []

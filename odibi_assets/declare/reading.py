@@ -12,6 +12,7 @@ from odibi_assets.declare.not_built import NOT_BUILT, NOT_BUILT_PIPELINE, NOT_BU
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.paths import check_path, check_written
 from odibi_assets.declare.pipeline import DEFAULT_LAYERS, Pipeline
+from odibi_assets.declare.presets import expanded
 from odibi_assets.declare.references import References, names_shown
 from odibi_assets.declare.source_url import check_read
 from odibi_assets.declare.step import Step
@@ -91,6 +92,7 @@ class _Reading:
                 data[key] = self._filled(
                     data[key], (*self.prefix, key), declared if isinstance(declared, Mapping) else {}
                 )
+        data = expanded(data)
         # A placeholder stands for the steps, which are checked one by one with places of their own.
         placeholder = Step(name="placeholder", layer="placeholder", sql="select 1")
         validated(self.definition, Pipeline, {**data, "steps": (placeholder,)}, self.prefix)

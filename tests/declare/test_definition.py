@@ -166,7 +166,7 @@ TABLE = {
         "path: data/orders.csv", "url: 'https://u:p@x/y'", 7, "steps[0].read.url", "a user or password before the host",
         "headers: {Authorization", None),
     "a url that is no text": (
-        "path: data/orders.csv", "url: 7", 7, "steps[0].read.url", 
+        "path: data/orders.csv", "url: 7", 7, "steps[0].read.url",
         "a value that is not shown, since it may hold a secret", "a text", None),
     "a credential in clear": (
         "path: data/orders.csv", "url: 'https://x', headers: {X-Api-Key: abc}", 7, "steps[0].read.headers.X-Api-Key",
