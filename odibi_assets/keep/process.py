@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import multiprocessing
 import os
 import socket
 from pathlib import Path
@@ -11,6 +12,12 @@ from pathlib import Path
 def this_process() -> str:
     """Host, id and start of this process: an id alone may be another process's later."""
     return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def run_process() -> str:
+    """As ``this_process``, of the process that a run lives in: the parent, where that starts one for each step."""
+    parent = multiprocessing.parent_process()
+    return f"{socket.gethostname()}/{parent.pid}/{_started(parent.pid or 0)}" if parent is not None else this_process()
 
 
 def may_be_alive(process: str) -> bool:
