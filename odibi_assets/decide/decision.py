@@ -114,11 +114,10 @@ def _miss(step: StepIdentity, known: Known, *reasons: Reason) -> Decision:
 
 
 def _why_new(known: Known) -> tuple[Reason, ...]:
-    if known.revoked:
-        return (Reason("revoked", known.revoked),)
     if known.previous is None or known.key is None:
-        return (Reason("first", "no result yet"),)
-    return tuple(differences(known.previous, known.key)) or (Reason("first", "its result is gone from the store"),)
+        return (Reason("revoked", known.revoked) if known.revoked else Reason("first", "no result yet"),)
+    gone = Reason("revoked", known.revoked) if known.revoked else Reason("first", "its result is gone from the store")
+    return tuple(differences(known.previous, known.key)) or (gone,)
 
 
 def _rejection(step: StepIdentity, candidate: Candidate) -> tuple[Reason, ...] | None:

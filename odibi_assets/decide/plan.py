@@ -136,14 +136,15 @@ class World:
         key = self.key(step, {name: reference for name, reference in references.items() if reference is not None})
         digest = key.digest()
         previous = self.previous(step.name)
+        candidates = tuple(self._candidate(step, result) for result in self.results.candidates(digest))
         known = Known(
             key,
             missing=tuple(str(item.shown) for item in key.files.values() if item.kind == MISSING),
             forced=forced,
-            candidates=tuple(self._candidate(step, result) for result in self.results.candidates(digest)),
+            candidates=candidates,
             finished=self._finished(finished, digest),
             previous=previous.key if previous is not None else None,
-            revoked=self._revocation(digest),
+            revoked=None if candidates else self._revocation(digest),
         )
         return decide(step, known)
 
