@@ -59,6 +59,7 @@ class Computation:
         mutated: Module values that steps of this process have changed.
         folder: For files that the step takes and makes, as long as the run lasts.
         limit: How long it may take.
+        checkpoint: Commits what the run has finished.
         root_run_id: The first of the runs that this one re-executes.
         forced: The step starts anew, whatever an earlier run saved of it.
     """
@@ -73,6 +74,7 @@ class Computation:
     copies: Copies
     folder: Path
     limit: TimeLimit
+    checkpoint: Callable[[], None]
     root_run_id: str = ""
     forced: bool = False
 
@@ -188,7 +190,9 @@ class Computation:
         extra: dict[str, Any] = {}
         if transform.context is not None:
             pipeline = self.identified.pipeline.name
-            extra[transform.context] = StepContext(pipeline, step.name, self.run_id, attempt, params, self.log, state)
+            extra[transform.context] = StepContext(
+                pipeline, step.name, self.run_id, attempt, params, self.log, state, self.checkpoint
+            )
         try:
             with observed(recorder), redacting(self.log.secrets), self.limit.interruptible(interrupt_statements):
                 value = transform.function(**arguments, **params, **extra)

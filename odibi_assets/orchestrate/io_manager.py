@@ -17,7 +17,8 @@ from odibi_assets.declare.input import Input
 from odibi_assets.declare.project import Project
 from odibi_assets.engines.pandas_engine import PandasEngine
 from odibi_assets.errors import UsageError
-from odibi_assets.execute.session import Session, Settled
+from odibi_assets.execute.session import Session
+from odibi_assets.execute.settled import Settled
 from odibi_assets.identify.pipeline_source import find_pipeline
 from odibi_assets.identify.transform import PATH, handed_as
 from odibi_assets.keep.formats.known import FORMATS, read_output

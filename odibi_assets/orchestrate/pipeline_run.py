@@ -18,9 +18,9 @@ from odibi_assets.declare.project import Project
 from odibi_assets.errors import ResultGone, UsageError
 from odibi_assets.execute.alerts import Alerts
 from odibi_assets.execute.progress import Progress
+from odibi_assets.execute.recording import error_text
 from odibi_assets.execute.report import Report, reuse_report, run_report
 from odibi_assets.execute.reuse import reuse
-from odibi_assets.execute.session import error_text
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.process import this_process

@@ -17,11 +17,11 @@ from .shop import computed, make_shop
 ODA = Path(sys.executable).with_name("oda")
 
 
-def start(project: ProjectFolder) -> subprocess.Popen[bytes]:
+def start(project: ProjectFolder, *arguments: str) -> subprocess.Popen[bytes]:
     """A run in a real process, waited for until its silver step sleeps."""
     env = {**os.environ, "DAGSTER_HOME": str(project.root / "dagster_home")}
     process = subprocess.Popen(
-        [str(ODA), "-C", str(project.root), "run", "pipe.yaml"],
+        [str(ODA), "-C", str(project.root), "run", "pipe.yaml", *arguments],
         env=env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,0 +1,35 @@
+"""What became of a step in this process, before it is delivered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from odibi_assets.decide.decision import Decision
+from odibi_assets.execute.commit import Computed
+from odibi_assets.keep.result import ResultReference
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A reused result, or something computed."""
+
+    decision: Decision
+    attempt: int
+    seconds: float
+    computed: Computed | None = None
+
+    @property
+    def step(self) -> str:
+        return self.decision.step.name
+
+    @property
+    def outcome(self) -> str:
+        return "cached" if self.computed is None else "computed"
+
+    @property
+    def reference(self) -> ResultReference:
+        """The result; generation 0 stands for one that is not committed yet."""
+        if self.computed is not None:
+            return self.computed.reference
+        assert self.decision.result is not None
+        return self.decision.result.reference
