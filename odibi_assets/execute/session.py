@@ -26,6 +26,7 @@ from odibi_assets.execute.delivery import Delivery
 from odibi_assets.execute.recording import Recording
 from odibi_assets.execute.redaction import RedactingLog
 from odibi_assets.execute.settled import Settled
+from odibi_assets.execute.side_effects import SideEffects
 from odibi_assets.execute.time_limit import TimeLimit
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity
@@ -48,6 +49,7 @@ class Session:
     world: World
     recording: Recording
     delivery: Delivery
+    side_effects: SideEffects
     forced: frozenset[str] = frozenset()
     ignored: tuple[str, ...] = ()
     began: float = field(default_factory=time.monotonic)
@@ -166,10 +168,10 @@ class Session:
         observer.tell(name, "computing")
         with observer.reading(name) if decision.step.kind == "read" else contextlib.nullcontext():
             try:
-                return computation.run(decision, inputs, attempt=attempt)
+                return self.side_effects.noted(decision, lambda: computation.run(decision, inputs, attempt=attempt))
             except FilesChanged:
                 again = self.world.decide(decision.step, references, forced=True)
-                return computation.run(again, inputs, attempt=attempt)
+                return self.side_effects.noted(again, lambda: computation.run(again, inputs, attempt=attempt))
 
     def _references(self, step: StepIdentity) -> dict[str, ResultReference]:
         return {upstream: self.reference(upstream) for upstream in step.upstream}

@@ -58,9 +58,13 @@ class RunEffects:
     def begin(self, step: str, undo: str, key: Digest, *, at: str) -> None:
         """Note that a step is about to be computed."""
         name = f"{self.folder}/steps/{step}/begun"
-        earlier = self._load(name) or {"keys": [], "undo": undo, "at": at}
-        if str(key) not in earlier["keys"]:
-            self.store.put(name, canonical_json.dump({**earlier, "undo": undo, "keys": [*earlier["keys"], str(key)]}))
+        earlier = self._load(name)
+        keys = [] if earlier is None else [*earlier["keys"]]
+        if str(key) not in keys:
+            began_at = at if earlier is None else earlier["at"]
+            self.store.put(name, canonical_json.dump({"undo": undo, "keys": [*keys, str(key)], "at": began_at}))
+        if earlier is not None:
+            self.store.delete(f"{self.folder}/steps/{step}/done")
 
     def done(self, step: str, *, at: str) -> None:
         """Note that it was."""
@@ -93,12 +97,12 @@ class RunEffects:
         return name if self.store.create(name, canonical_json.dump({"by": this_process(), "at": at})) else None
 
     def settle(self) -> None:
-        """Forget what is undone; what raised stays, and can be asked for again."""
+        """Forget what is undone; of what raised it stays known that it began, so that it can be asked for again."""
         for effect in self.all():
             names = list(self.store.list(f"{self.folder}/steps/{effect.step}"))
             is_left = effect.undone is not None and effect.undone.error is not None
             for name in names:
-                if not is_left or name.rpartition("/")[2] not in ("begun", "done"):
+                if not is_left or name.rpartition("/")[2] != "begun":
                     self.store.delete(name)
         self.store.delete(f"{self.folder}/wanted")
         for name in list(self.store.list(f"{self.folder}/claims")):

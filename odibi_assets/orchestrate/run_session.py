@@ -16,9 +16,11 @@ from odibi_assets.execute.delivery import Delivery
 from odibi_assets.execute.recording import Recording
 from odibi_assets.execute.redaction import secret_values
 from odibi_assets.execute.session import Session
+from odibi_assets.execute.side_effects import SideEffects
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
-from odibi_assets.keep.process import this_process
+from odibi_assets.keep.effects import Effects
+from odibi_assets.keep.process import run_process, this_process
 from odibi_assets.keep.run_record import Runs, RunStart
 from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, FORCE_TAG, OVERRIDES_TAG, STORE_TAG, op_name
 from odibi_assets.orchestrate.sync import report_moves
@@ -66,9 +68,12 @@ def open_session(
             started_at=utc_now().isoformat(timespec="milliseconds"),
             steps=_planned(runs, root, run.parent_run_id, identified, executed),
             overrides=overrides.to_json(),
-            process=this_process(),
+            process=this_process() if alone else run_process(),
         )
     )
+    journal = Effects(world.results.store, source.project.environment, identity.name).of(start)
+    if identified.pipeline.rollback:
+        journal.want_undone()
     recording = Recording(
         runs,
         start,
@@ -86,6 +91,7 @@ def open_session(
         parents={name: reference for name, reference in parents.items() if name not in start.skip},
         finished=dict(start.hits),
     )
+    side_effects = SideEffects(identified.pipeline, world, journal, log)
     if start.hits and identity.checkpoint == "auto":
         delivery.publish(start.hits)
     project = source.project
@@ -94,6 +100,7 @@ def open_session(
         world,
         recording,
         delivery,
+        side_effects,
         forced=frozenset(json.loads(run.tags.get(FORCE_TAG, "[]"))),
         ignored=tuple(
             str(place) for place in (world.results.store.name, project.dagster_home, project.local, project.spool)
