@@ -35,6 +35,21 @@ class PlanStep(Step):
     outcome: Planned
 
 
+class UndoneEntry(Document):
+    step: str
+    effect: Annotated[
+        Literal["done", "unknown"], Field(description="unknown: the step, or an earlier undo of it, ended in between.")
+    ]
+    error: Annotated[str | None, Field(description="What the undo raised; null where the step is undone.")]
+
+
+class RolledBackEntry(Document):
+    at: Time
+    undone: Annotated[list[UndoneEntry], Field(description="In the order in which the undos ran.")]
+    moved: Annotated[list[str], Field(description="Steps whose current result is what it was before the run.")]
+    snapshot: Annotated[Version | None, Field(description="What was current then.")]
+
+
 class RunDocument(Document):
     """What `oda run` and `oda resume` did."""
 
@@ -45,6 +60,7 @@ class RunDocument(Document):
     status: Literal["success", "failed", "waiting"]
     seconds: float
     snapshot: Annotated[Version | None, Field(description="What is current afterwards.")]
+    rolled_back: Annotated[RolledBackEntry | None, Field(description="How it was undone, if it failed and was.")]
     steps: list[RunStep]
 
 
@@ -58,6 +74,7 @@ class PlanDocument(Document):
     status: Literal["success"]
     seconds: float
     snapshot: None
+    rolled_back: None
     steps: list[PlanStep]
 
 
@@ -186,6 +203,7 @@ class HistoryRun(Document):
     progress: Annotated[str, Field(description="finished/planned")]
     can_resume: bool
     why_not: str | None
+    rolled_back: RolledBackEntry | None
 
 
 class HistoryDocument(Document):

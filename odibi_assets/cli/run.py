@@ -48,6 +48,12 @@ def run(
             "--keep-going/--fail-fast", help="After a failure: run what is independent of it, or nothing new."
         ),
     ] = None,
+    rollback: Annotated[
+        bool | None,
+        typer.Option(
+            "--rollback/--no-rollback", help="If the run fails, undo what it did; the pipeline's unless given."
+        ),
+    ] = None,
     workers: WorkersOption = 1,
     record: Annotated[
         bool, typer.Option("--record", help="Make a Dagster run even if there is nothing to do.")
@@ -62,7 +68,7 @@ def run(
         opened = open_pipeline(
             context,
             pipeline,
-            overrides=parse_overrides(set, keep_going=keep_going),
+            overrides=parse_overrides(set, keep_going=keep_going, rollback=rollback),
             selected=select,
             job=job,
             skip=skip,

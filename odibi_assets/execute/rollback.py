@@ -30,20 +30,15 @@ from odibi_assets.identify.transform import BadReference
 from odibi_assets.identify.undo import resolve_undo
 from odibi_assets.keep.effects import Effect, Effects
 from odibi_assets.keep.moves import queue_move
-from odibi_assets.keep.process import may_go_on
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.run_record import RolledBack, Run, Runs, Undone
 from odibi_assets.keep.snapshot import Snapshot, Snapshots
+from odibi_assets.keep.survey import goes_on
 
 _CLOCKS_APART = datetime.timedelta(days=1)
 REVOKED = "rolled back"
 
 References = Mapping[str, ResultReference]
-
-
-def goes_on(run: Run, now: datetime.datetime) -> bool:
-    """May a run still be at work?"""
-    return run.end is None and may_go_on(run.start.process, began_at=run.start.started_at, now=now)
 
 
 def waiting(effects: Effects, runs: Runs, now: datetime.datetime) -> list[Run]:
@@ -142,6 +137,18 @@ class Undoing:
         finally:
             self.world.results.store.delete(claim)
         return rolled_back
+
+    def settle(self, run: Run) -> RolledBack | None:
+        """What is due at the end of a run: it is rolled back if it failed and is to be, its effects stand if not.
+
+        Raises:
+            StoreError: As ``roll_back``.
+        """
+        if run.status == "success":
+            for each in self.runs.chain(run.start.root_run_id, run.start.run_id):
+                self.effects.of(each.start).forget()
+            return None
+        return self.roll_back(run) if self.identified.pipeline.rollback and run.rolled_back is None else None
 
     def effects_of(self, run: Run) -> list[tuple[Undo, tuple[Result, ...]]]:
         """The undos of a run in their order, each with the results that are revoked with it."""

@@ -43,6 +43,7 @@ class Session:
 
     Attributes:
         ignored: Folders whose files no step reads as its own matter.
+        undone: Steps that a run which this one re-executes finished, and that were undone since.
     """
 
     identified: Identified
@@ -52,6 +53,7 @@ class Session:
     side_effects: SideEffects
     forced: frozenset[str] = frozenset()
     ignored: tuple[str, ...] = ()
+    undone: frozenset[str] = frozenset()
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -195,7 +197,7 @@ class Session:
         return self._inherited[name]
 
     def _inherit(self, name: str) -> ResultReference:
-        if name in self.delivery.parents:
+        if name in self.delivery.parents or name in self.undone:
             return self._checked_parent(name)
         current = self.world.current.steps.get(name) if self.world.current is not None else None
         if current is None:
@@ -206,7 +208,7 @@ class Session:
         """What the parent run finished, unless its code or inputs changed since: Dagster does not look."""
         step = self.identified.identity.by_name[name]
         references = self._references(step)
-        decision = self.world.decide(step, references, finished=self.delivery.parents[name])
+        decision = self.world.decide(step, references, finished=self.delivery.parents.get(name))
         if decision.action == "hit":
             assert decision.result is not None
             return decision.result.reference

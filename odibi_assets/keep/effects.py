@@ -156,6 +156,11 @@ class Effects:
     def of_run(self, root_run_id: str, run_id: str) -> RunEffects:
         return RunEffects(self.store, f"{FOLDER}/{self.environment}/{self.pipeline}/{root_run_id}/{run_id}")
 
+    @property
+    def is_waiting(self) -> bool:
+        """Is there a run that may have to be rolled back?"""
+        return next(self.wanted(), None) is not None
+
     def wanted(self) -> Iterator[tuple[str, str]]:
         """Root and id of each run that is to be undone unless it succeeds."""
         for name in self.store.list(f"{FOLDER}/{self.environment}/{self.pipeline}"):

@@ -155,6 +155,16 @@ class RolledBack:
         """The undos that raised."""
         return tuple(undone for undone in self.undone if undone.error is not None)
 
+    def described(self, run_id: str) -> str:
+        """For people."""
+        undone = [each.step for each in self.undone if each.error is None]
+        parts = [f"undone: {', '.join(undone)}" if undone else "nothing was undone"]
+        if self.moved:
+            parts.append(f"current again what was before it: {', '.join(self.moved)}")
+        failed = "".join(f"\n  Step {each.step} could not be undone: {each.error}" for each in self.failed)
+        again = f"\n  oda rollback {run_id} tries that again." if failed else ""
+        return f"Run {run_id} was rolled back ({'; '.join(parts)}).{failed}{again}"
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RolledBack:
         undone = tuple(Undone.from_json(each) for each in data["undone"])
