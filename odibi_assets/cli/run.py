@@ -50,9 +50,7 @@ def run(
     ] = None,
     rollback: Annotated[
         bool | None,
-        typer.Option(
-            "--rollback/--no-rollback", help="If the run fails, undo what it did; the pipeline's unless given."
-        ),
+        typer.Option("--rollback/--no-rollback", help="If it fails, undo what it did; as declared unless given."),
     ] = None,
     workers: WorkersOption = 1,
     record: Annotated[
