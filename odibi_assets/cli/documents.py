@@ -213,6 +213,37 @@ class HistoryDocument(Document):
     runs: list[HistoryRun]
 
 
+class ChangedTable(Document):
+    step: str
+    output: Annotated[str | None, Field(description="Of a step with several outputs.")]
+    partition: None
+    rows_before: int | None
+    rows_after: int | None
+    version_before: Annotated[Version | None, Field(description="null: nothing was current.")]
+    version_after: Annotated[Version | None, Field(description="null: nothing is current any more.")]
+
+
+class Consumer(Document):
+    step: str
+    takes: list[str]
+    changes: Annotated[bool, Field(description="false: it stays derived from what was current before.")]
+
+
+class RollbackDocument(Document):
+    """What `oda rollback` did, or would do."""
+
+    pipeline: str
+    environment: str
+    dry_run: bool
+    run_id: Annotated[str | None, Field(description="The run that is rolled back.")]
+    to: Annotated[Version | None, Field(description="The snapshot that is returned to.")]
+    snapshot_before: Version | None
+    snapshot: Annotated[Version | None, Field(description="What is current afterwards; null in a dry run.")]
+    tables: Annotated[list[ChangedTable], Field(description="What changes of what is current.")]
+    consumers: Annotated[list[Consumer], Field(description="The steps that take data of those.")]
+    undone: Annotated[list[UndoneEntry], Field(description="In the order of the undos; in a dry run, what would be.")]
+
+
 class Message(Document):
     time: Time
     level: str
@@ -262,6 +293,7 @@ DOCUMENTS: dict[str, Any] = {
     "plan": PlanDocument,
     "run": RunDocument,
     "resume": RunDocument,
+    "rollback": RollbackDocument,
     "why": WhyDocument,
     "show": ShownFrame | ShownValue,
     "history": HistoryDocument,

@@ -130,6 +130,10 @@ class Snapshots:
                     self._last = snapshot
                     return present, snapshot
 
+    def is_kept(self, id: Digest) -> bool:
+        """Is a snapshot still in the store?"""
+        return self.store.size(self._name(id)) is not None
+
     def find(self, text: str) -> tuple[Snapshot, ...]:
         """The kept snapshots of this line whose id is, or begins with, a text."""
         beginning = text.removeprefix("b3:")
