@@ -47,7 +47,7 @@ def rollback(
                     f"{target} is a run, which is rolled back as a whole: expected no STEP, --to or --downstream."
                 )
             opened = open_pipeline(context, reference_of(context.obj, named.start.pipeline))
-            report = roll_back_run(opened, named.start.run_id, dry_run=dry_run)
+            report = roll_back_run(opened, named.start.run_id, dry_run=dry_run, was_due=named.rolled_back is None)
         else:
             if to is None:
                 raise UsageError(f"Nothing says what to return {target} to: expected --to SNAPSHOT or --to last-good.")

@@ -36,7 +36,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Consumer:
-    """A step that takes data of a step that changes; where it does not change with it, it is derived from other data."""
+    """A step that takes data of one that changes; if it does not change too, it stays derived from other data."""
 
     step: str
     takes: tuple[str, ...]
@@ -115,7 +115,7 @@ def snapshot_named(snapshots: Snapshots, text: str) -> Snapshot:
     if found:
         raise UsageError(f"{len(found)} snapshots {line} begin with {text!r}: expected more of the id of one.")
     raise UsageError(
-        f"There is no snapshot {text!r} {line}, or it is not kept any more: expected an id that a run named, or last-good."
+        f"There is no snapshot {text!r} {line}, or it is not kept: expected an id that a run named, or last-good."
     )
 
 
@@ -138,11 +138,8 @@ def last_good(snapshots: Snapshots, results: Results, runs: Collection[Run], ste
         is_good = str(snapshot.id) in left or (snapshot.run_id in good and is_last)
         is_good = is_good or (snapshot.run_id is None and snapshot.restores is None)
         differs = changed(current.steps, Return(snapshot, steps).applied_to(current.steps))
-        if (
-            is_good
-            and differs
-            and why_not_current(results, [snapshot.steps[n] for n in differs if n in snapshot.steps]) is None
-        ):
+        returning = [snapshot.steps[name] for name in differs if name in snapshot.steps]
+        if is_good and differs and why_not_current(results, returning) is None:
             return snapshot
         earlier = snapshot.restores or snapshot.parent
         snapshot = snapshots.get(earlier) if earlier is not None and snapshots.is_kept(earlier) else None

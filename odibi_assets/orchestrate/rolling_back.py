@@ -46,8 +46,11 @@ class RollbackReport:
     undone: tuple[Undone, ...] = ()
 
 
-def roll_back_run(opened: PipelineRun, run_id: str, *, dry_run: bool = False) -> RollbackReport:
+def roll_back_run(opened: PipelineRun, run_id: str, *, dry_run: bool = False, was_due: bool = False) -> RollbackReport:
     """Undo a failed run.
+
+    Args:
+        was_due: Until the pipeline was opened, which has finished rollbacks that were begun or due.
 
     Raises:
         UsageError: It can't be rolled back, or did nothing that could be.
@@ -56,6 +59,19 @@ def roll_back_run(opened: PipelineRun, run_id: str, *, dry_run: bool = False) ->
     run = opened.runs.find(run_id)
     if run is None or run.start.pipeline != opened.identity.name:
         raise UsageError(f"There is no run {run_id!r} of {opened.identity.name}: see oda history.")
+    if was_due and run.rolled_back is not None and not run.rolled_back.failed:
+        return RollbackReport(
+            opened.identity.name,
+            opened.project.environment,
+            False,
+            run.start.run_id,
+            None,
+            None,
+            run.rolled_back.snapshot,
+            (),
+            consumers_of(opened.identity, run.rolled_back.moved),
+            run.rolled_back.undone,
+        )
     opened.rollbacks.check(run)
     undoing = opened.rollbacks.undoing(run)
     snapshots = snapshots_of(opened.world, opened.project, opened.identity.name)
