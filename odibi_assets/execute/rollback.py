@@ -5,8 +5,8 @@ In this order, so that whoever is killed in between leaves something that the ne
 1. The run is marked as one to be undone, unless it was from its start.
 2. The head returns to what was current before the run, as a snapshot of its own. Steps that another
    run published meanwhile stay as that run left them.
-3. For each step with a side effect, the last that finished first: its result is revoked, so that it
-   runs again; its undo is claimed; it runs; what came of it is noted.
+3. For each step with a side effect, the last that finished first: every result with its key is revoked, so
+   that it runs again; its undo is claimed; it runs; what came of it is noted.
 4. How the run was rolled back is recorded, and the journal forgets what is undone.
 
 An undo is claimed before it is called, so it is called once. If its process ends before it does,
@@ -167,7 +167,7 @@ class Undoing:
 
     def _undo(self, run: Run, effect: Effect) -> Undone:
         undo, found = self._prepared(run, effect)
-        for result in found:
+        for result in (*found, *(each for key in effect.keys for each in self.world.results.candidates(key))):
             self.world.results.revoke(*result.id, why=REVOKED, at=self._at())
         journal = self.effects.of(run.start)
         journal.start_undo(effect)

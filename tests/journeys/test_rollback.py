@@ -293,13 +293,27 @@ def test_a_rollback_that_is_killed_is_finished_by_the_next_command(shop: Project
     assert len(undone(shop)) == 3
 
 
-def test_a_run_with_nothing_to_do_finishes_it_too(shop: ProjectFolder) -> None:
-    shop.run()
+def test_an_undone_step_runs_again_though_an_earlier_run_has_the_same_result(shop: ProjectFolder) -> None:
+    before = {step["name"]: step["version"] for step in shop.run()["steps"]}
     shop.write("die", "in report")
     assert killed(shop.oda("run", "pipe.yaml", "--force"))
     (shop.root / "die").unlink()
-    assert {step["outcome"] for step in shop.oda("run", "pipe.yaml", "--json").json["steps"]} == {"cached", "computed"}
-    assert [step for step, *_ in undone(shop)] == ["sent", "reserved"]
+    document = shop.oda("run", "pipe.yaml", "--json").json
+    assert undone(shop) == BOTH_UNDONE
+    assert {step["name"]: step["outcome"] for step in document["steps"]} == {
+        "orders": "cached", "reserved": "computed", "counted": "cached", "sent": "computed", "report": "cached",
+    }  # fmt: skip
+    assert {step["name"]: step["version"] for step in document["steps"]} == before
+
+
+def test_a_run_from_the_witness_alone_finishes_it_too(shop: ProjectFolder) -> None:
+    shop.run()
+    shop.write("die", "in report")
+    assert killed(shop.oda("run", "pipe.yaml", "--force=report"))
+    (shop.root / "die").unlink()
+    assert len(journal(shop)) == 1
+    assert set(shop.outcomes().values()) == {"cached"}
+    assert journal(shop) == []
 
 
 def test_a_run_in_progress_is_left_alone(shop: ProjectFolder) -> None:
@@ -315,3 +329,143 @@ def test_the_undo_is_no_part_of_the_key(shop: ProjectFolder) -> None:
     shop.edit("undo.py", "found = context.result", "found = context.result or None if False else context.result")
     shop.edit("pipe.yaml", "rollback: true", "rollback: false")
     assert set(shop.outcomes().values()) == {"cached"}
+
+
+# Asked for.
+
+
+def test_a_run_is_rolled_back_when_asked(shop: ProjectFolder) -> None:
+    shop.edit("pipe.yaml", "rollback: true", "rollback: false")
+    shop.write("broken", "")
+    run_id = shop.run(status=1)["run_id"]
+    dry = shop.oda("rollback", run_id[:8], "--dry-run", "--json").json
+    assert dry["undone"] == [{"step": step, "effect": "done", "error": None} for step in ("sent", "reserved")]
+    assert {table["step"]: (table["rows_before"], table["rows_after"]) for table in dry["tables"]} == {
+        "orders": (2, None), "reserved": (2, None), "counted": (1, None), "sent": (None, None),
+    }  # fmt: skip
+    assert dry["snapshot"] is None
+    assert undone(shop) == []
+    assert "sent" in current(shop)
+    done = shop.oda("rollback", run_id, "--json")
+    assert done.status == 0, done.text
+    assert {**done.json, "dry_run": True, "snapshot": None} == dry
+    assert undone(shop) == BOTH_UNDONE
+    assert current(shop) == {}
+    assert "was rolled back on" in shop.oda("rollback", run_id).stderr
+
+
+def test_what_cannot_be_rolled_back_is_refused(shop: ProjectFolder) -> None:
+    run_id = shop.run()["run_id"]
+    for arguments, words in {
+        (run_id,): "succeeded",
+        ("0123abcd",): "There is no run",
+        ("pipe.yaml",): "expected --to SNAPSHOT or --to last-good",
+        ("pipe.yaml", "--to", "b3:0123"): "There is no snapshot",
+        ("pipe.yaml", "--to", "last-good"): "Nothing to roll back to",
+        ("pipe.yaml", "nosuch", "--to", "last-good"): "has no step 'nosuch'",
+        ("pipe.yaml", "--to", "last-good", "--downstream"): "--downstream needs a step",
+        (run_id, "sent"): "is a run, which is rolled back as a whole",
+    }.items():
+        answer = shop.oda("rollback", *arguments)
+        assert answer.status == 2, arguments
+        assert words in answer.stderr, answer.stderr
+
+
+def test_a_run_on_which_a_later_one_rests_is_not_rolled_back(shop: ProjectFolder) -> None:
+    shop.write("broken", "")
+    run_id = shop.run("--no-rollback", status=1)["run_id"]
+    (shop.root / "broken").unlink()
+    assert shop.oda("resume", "pipe.yaml").status == 0
+    answer = shop.oda("rollback", run_id)
+    assert answer.status == 2
+    assert "was resumed as" in answer.stderr
+
+
+@pytest.fixture
+def grown(shop: ProjectFolder) -> tuple[ProjectFolder, str, str]:
+    """The shop after two good runs, of two and of three orders, and the snapshot that each left."""
+    first = shop.run()["snapshot"]
+    shop.write("data/orders.csv", "id,amount\n1,10\n2,20\n3,30\n")
+    return shop, first, shop.run()["snapshot"]
+
+
+def test_a_pipeline_returns_to_a_snapshot_and_forward_again(grown: tuple[ProjectFolder, str, str]) -> None:
+    shop, first, second = grown
+    dry = shop.oda("rollback", "pipe.yaml", "--to", first, "--dry-run", "--json").json
+    changes = {table["step"]: (table["rows_before"], table["rows_after"]) for table in dry["tables"]}
+    assert changes["orders"] == (3, 2)
+    assert len(shop.data("orders")) == 3
+    assert shop.oda("rollback", "pipe.yaml", "--to", first).status == 0
+    assert len(shop.data("orders")) == 2
+    assert shop.oda("rollback", "pipe.yaml", "--to", second[:12]).status == 0
+    assert len(shop.data("orders")) == 3
+    assert undone(shop) == [], "returning undoes nothing outside the store"
+
+
+def test_last_good_is_what_a_successful_run_left_before(grown: tuple[ProjectFolder, str, str]) -> None:
+    shop, first, _ = grown
+    shop.write("data/orders.csv", "id,amount\n1,10\n2,20\n3,30\n4,40\n")
+    shop.write("broken", "")
+    shop.run("--no-rollback", status=1)
+    assert len(shop.data("orders")) == 4
+    for rows in (3, 2):
+        assert shop.oda("rollback", "pipe.yaml", "--to", "last-good").status == 0
+        assert len(shop.data("orders")) == rows
+    assert shop.oda("rollback", "pipe.yaml", "--to", "last-good").status == 2
+
+
+def test_a_step_returns_with_all_that_was_derived_from_it(grown: tuple[ProjectFolder, str, str]) -> None:
+    shop, first, _ = grown
+    answer = shop.oda("rollback", "pipe.yaml", "reserved", "--to", first, "--downstream", "--json").json
+    assert {table["step"] for table in answer["tables"]} == {"reserved", "sent", "report"}
+    assert answer["consumers"] == [
+        {"step": "sent", "takes": ["reserved"], "changes": True},
+        {"step": "report", "takes": ["sent"], "changes": True},
+    ]
+    assert (len(shop.data("orders")), len(shop.data("reserved"))) == (3, 2)
+
+
+def test_a_step_alone_leaves_what_was_derived_from_it(grown: tuple[ProjectFolder, str, str]) -> None:
+    shop, *_ = grown
+    answer = shop.oda("rollback", "pipe.yaml", "reserved", "--to", "last-good")
+    assert answer.status == 0
+    assert "sent takes reserved and stays as it is" in answer.stdout
+    assert len(shop.data("reserved")) == 2
+
+
+def test_a_revoked_result_never_becomes_current_again(grown: tuple[ProjectFolder, str, str]) -> None:
+    shop, first, _ = grown
+    shop.oda("rollback", "pipe.yaml", "--to", first)
+    assert shop.oda("cache", "invalidate", "pipe.yaml", "reserved").status == 0
+    forward = shop.oda("rollback", "pipe.yaml", "--to", grown[2])
+    assert forward.status == 2
+    assert "'reserved': its result was invalidated" in forward.stderr
+    assert shop.oda("rollback", "pipe.yaml", "--to", "last-good").status == 2
+    assert "invalidated" in shop.plan()["reserved"]["reason"]
+    assert shop.outcomes()["reserved"] == "computed"
+
+
+def test_dagster_is_told_what_is_current_again(grown: tuple[ProjectFolder, str, str]) -> None:
+    shop, first, _ = grown
+    shop.oda("rollback", "pipe.yaml", "--to", first)
+    assert shop.oda("sync", "--json").json["pipelines"][0]["reported"] == []
+    shop.run()
+    shop.write("data/orders.csv", "id,amount\n5,10\n")
+    shop.write("broken", "")
+    shop.run(status=1)
+    assert shop.oda("sync", "--json").json["pipelines"][0]["reported"] == []
+    assert (shop.root / ".oda/journal/moves").exists() is False or not any(
+        path.is_file() for path in (shop.root / ".oda/journal/moves").rglob("*")
+    )
+
+
+def test_collection_keeps_what_waits_to_be_undone(shop: ProjectFolder) -> None:
+    shop.edit("pipe.yaml", "rollback: true", "rollback: true\nretention: {results: 0, snapshots: 1, grace_days: 0}")
+    shop.write("die", "in report")
+    assert killed(shop.oda("run", "pipe.yaml"))
+    before = journal(shop)
+    assert shop.oda("cache", "gc").status == 0
+    assert journal(shop) == before
+    (shop.root / "die").unlink()
+    shop.oda("plan", "pipe.yaml")
+    assert [found[:2] for found in undone(shop)] == [["sent", "done"], ["reserved", "done"]]
