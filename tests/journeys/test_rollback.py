@@ -306,16 +306,6 @@ def test_an_undone_step_runs_again_though_an_earlier_run_has_the_same_result(sho
     assert {step["name"]: step["version"] for step in document["steps"]} == before
 
 
-def test_a_run_from_the_witness_alone_finishes_it_too(shop: ProjectFolder) -> None:
-    shop.run()
-    shop.write("die", "in report")
-    assert killed(shop.oda("run", "pipe.yaml", "--force=report"))
-    (shop.root / "die").unlink()
-    assert len(journal(shop)) == 1
-    assert set(shop.outcomes().values()) == {"cached"}
-    assert journal(shop) == []
-
-
 def test_a_run_in_progress_is_left_alone(shop: ProjectFolder) -> None:
     shop.edit("effects.py", 'dies("in report")', 'os.system(f"{ODA} history pipe.yaml > seen 2>&1")')
     shop.edit("effects.py", "LEDGER =", f"ODA = {str(Path(os.sys.executable).with_name('oda'))!r}\nLEDGER =")
@@ -441,6 +431,7 @@ def test_a_revoked_result_never_becomes_current_again(grown: tuple[ProjectFolder
     assert forward.status == 2
     assert "'reserved': its result was invalidated" in forward.stderr
     assert shop.oda("rollback", "pipe.yaml", "--to", "last-good").status == 2
+    shop.write("data/orders.csv", "id,amount\n1,10\n2,20\n")
     assert "invalidated" in shop.plan()["reserved"]["reason"]
     assert shop.outcomes()["reserved"] == "computed"
 
