@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from odibi_assets.errors import OdibiAssetsError
     from odibi_assets.execute.event import Recovered, RunFailed, StepFailed
     from odibi_assets.execute.step_context import StepContext
+    from odibi_assets.execute.undo import UndoContext
     from odibi_assets.pipeline import Pipeline, RunResult
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ __all__ = [
     "RunFailed",
     "RunResult",
     "StepContext",
+    "UndoContext",
     "StepFailed",
 ]
 
@@ -43,6 +45,7 @@ _HOMES = {
     "Retry": "odibi_assets.declare.policies",
     "RunFailed": "odibi_assets.execute.event",
     "RunResult": "odibi_assets.pipeline",
+    "UndoContext": "odibi_assets.execute.undo",
     "StepContext": "odibi_assets.execute.step_context",
     "StepFailed": "odibi_assets.execute.event",
 }

@@ -65,6 +65,7 @@ def answer(arguments: list[str], started: float) -> int | None:
     from odibi_assets.declare.project import Project
     from odibi_assets.errors import OdibiAssetsError, ResultGone
     from odibi_assets.identify.witness import load_witness
+    from odibi_assets.keep.effects import Effects
     from odibi_assets.orchestrate.deployment import bind_store_client
 
     try:
@@ -79,6 +80,8 @@ def answer(arguments: list[str], started: float) -> int | None:
             selected=select(witness.identity, quick.select) if quick.select else None,
             skip=select(witness.identity, quick.skip),
         )
+        if Effects(world.results.store, project.environment, witness.identity.name).is_waiting:
+            return None
     except OdibiAssetsError:
         return None  # the full way meets it again, and reports it
 

@@ -94,6 +94,8 @@ def run_text(report: Report, saved: Saved) -> str:
         lines.append(f"Nothing to do: every result was reused, which spared {spared}.")
     elif report.count("cached"):
         lines.append(f"Reuse spared {spared}.")
+    if report.rolled_back is not None and report.run_id is not None:
+        lines.append(report.rolled_back.described(report.run_id))
     lines.append(_next(report))
     return "\n".join(lines)
 

@@ -52,7 +52,7 @@ class Known:
         candidates: Results with this key, newest first.
         finished: The result that this run, or one it re-executes, has for the step under this key.
         previous: The key of the result that is current.
-        revoked: Why that result was taken out of use, as a sentence.
+        revoked: Why the newest result with this key was taken out of use, as a sentence.
     """
 
     key: Key | None
@@ -115,7 +115,7 @@ def _miss(step: StepIdentity, known: Known, *reasons: Reason) -> Decision:
 
 def _why_new(known: Known) -> tuple[Reason, ...]:
     if known.previous is None or known.key is None:
-        return (Reason("first", "no result yet"),)
+        return (Reason("revoked", known.revoked) if known.revoked else Reason("first", "no result yet"),)
     gone = Reason("revoked", known.revoked) if known.revoked else Reason("first", "its result is gone from the store")
     return tuple(differences(known.previous, known.key)) or (gone,)
 

@@ -66,6 +66,11 @@ class World:
     columns: dict[Digest, Mapping[str, Digest]] = field(default_factory=dict)
     _previous: dict[str, Result | None] = field(default_factory=dict)
 
+    def move_to(self, current: Snapshot | None) -> None:
+        """Look at another snapshot as the current one."""
+        self.current = current
+        self._previous.clear()
+
     def plan(
         self,
         pipeline: PipelineIdentity,
@@ -131,14 +136,15 @@ class World:
         key = self.key(step, {name: reference for name, reference in references.items() if reference is not None})
         digest = key.digest()
         previous = self.previous(step.name)
+        candidates = tuple(self._candidate(step, result) for result in self.results.candidates(digest))
         known = Known(
             key,
             missing=tuple(str(item.shown) for item in key.files.values() if item.kind == MISSING),
             forced=forced,
-            candidates=tuple(self._candidate(step, result) for result in self.results.candidates(digest)),
+            candidates=candidates,
             finished=self._finished(finished, digest),
             previous=previous.key if previous is not None else None,
-            revoked=self._revocation(previous, digest),
+            revoked=None if candidates else self._revocation(digest),
         )
         return decide(step, known)
 
@@ -191,10 +197,10 @@ class World:
             self._previous[step] = self.results.get(reference) if reference is not None else None
         return self._previous[step]
 
-    def _revocation(self, previous: Result | None, key: Digest) -> str | None:
-        if previous is None or previous.key.digest() != key:
-            return None
-        return self.results.revocation(key, previous.generation)
+    def _revocation(self, key: Digest) -> str | None:
+        """Why the newest result of a key is out of use; None if it is not, or there is none."""
+        newest = max(self.results.generations(key), default=None)
+        return self.results.revocation(key, newest) if newest is not None else None
 
     def _candidate(self, step: StepIdentity, result: Result) -> Candidate:
         broken = tuple(

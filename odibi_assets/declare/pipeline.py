@@ -63,6 +63,9 @@ class Pipeline(Model):
     on_error: Literal["fail_fast", "continue"] = Field(
         "fail_fast", description="fail_fast: nothing new starts after a failure; continue: independent steps go on."
     )
+    rollback: bool = Field(
+        False, description="true: a run that fails undoes what it did: its steps' side effects, and what it published."
+    )
     steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1)] = Field(
         description="The steps, in any order."
     )

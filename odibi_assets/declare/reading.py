@@ -70,6 +70,8 @@ class _Reading:
         data = {key: value for key, value in self.data.items() if key != "steps"}
         if self.overrides.on_error is not None:
             data["on_error"] = self.overrides.on_error
+        if self.overrides.rollback is not None:
+            data["rollback"] = self.overrides.rollback
         self._refuse_not_built(data, self.prefix, NOT_BUILT_PIPELINE)
         if isinstance(data.get("params", {}), Mapping):
             params = dict(data.get("params", {}))

@@ -113,6 +113,11 @@ class Step(Model):
     )
     cache: StepCache = Field(StepCache(), description="What is known of reads that can't be seen.")
     deterministic: bool = Field(False, description="SQL: run in one thread, so that sums of doubles repeat exactly.")
+    rollback: str | SkipJsonSchema[Callable[..., Any]] | None = Field(
+        None,
+        description="module:function that undoes the step's side effects; it receives an UndoContext. No part of what "
+        "the step computes.",
+    )
     write: Write | None = Field(None, description="A copy of the result for people; no part of what the step computes.")
 
     @cached_property

@@ -10,7 +10,7 @@ from odibi_assets.decide.plan import Plan
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import PipelineIdentity
 from odibi_assets.keep.results import Results
-from odibi_assets.keep.run_record import FINISHED, Run, StepRecord
+from odibi_assets.keep.run_record import FINISHED, RolledBack, Run, StepRecord
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Report:
     parent_run_id: str | None = None
     seconds: float = 0.0
     snapshot: str | None = None
+    rolled_back: RolledBack | None = None
 
     def to_json(self) -> dict[str, object]:
         data = asdict(self)
@@ -84,7 +85,7 @@ def run_report(run: Run, plan: Plan, pipeline: PipelineIdentity, *, seconds: flo
             steps.append(StepReport(name, decision.step.layer, "skipped", _why_skipped(decision, steps)))
     planned = [step for step in steps if step.name in run.start.steps]
     status = "success" if all(step.outcome in FINISHED for step in planned) else "failed"
-    snapshot = run.end.snapshot if run.end is not None else None
+    left = run.rolled_back or run.end
     return Report(
         pipeline.name,
         run.start.environment,
@@ -93,7 +94,8 @@ def run_report(run: Run, plan: Plan, pipeline: PipelineIdentity, *, seconds: flo
         run.start.run_id,
         run.start.parent_run_id,
         round(seconds, 3),
-        snapshot,
+        left.snapshot if left is not None else None,
+        run.rolled_back,
     )
 
 

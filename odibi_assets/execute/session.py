@@ -26,6 +26,7 @@ from odibi_assets.execute.delivery import Delivery
 from odibi_assets.execute.recording import Recording
 from odibi_assets.execute.redaction import RedactingLog
 from odibi_assets.execute.settled import Settled
+from odibi_assets.execute.side_effects import SideEffects
 from odibi_assets.execute.time_limit import TimeLimit
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity
@@ -42,14 +43,17 @@ class Session:
 
     Attributes:
         ignored: Folders whose files no step reads as its own matter.
+        undone: Steps that a run which this one re-executes finished, and that were undone since.
     """
 
     identified: Identified
     world: World
     recording: Recording
     delivery: Delivery
+    side_effects: SideEffects
     forced: frozenset[str] = frozenset()
     ignored: tuple[str, ...] = ()
+    undone: frozenset[str] = frozenset()
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -178,10 +182,10 @@ class Session:
         observer.tell(name, "computing")
         with observer.reading(name) if decision.step.kind == "read" else contextlib.nullcontext():
             try:
-                return computation.run(decision, inputs, attempt=attempt)
+                return self.side_effects.noted(decision, lambda: computation.run(decision, inputs, attempt=attempt))
             except FilesChanged:
                 again = self.world.decide(decision.step, references, forced=True)
-                return computation.run(again, inputs, attempt=attempt)
+                return self.side_effects.noted(again, lambda: computation.run(again, inputs, attempt=attempt))
 
     def _references(self, step: StepIdentity) -> dict[str, ResultReference]:
         return {upstream: self.reference(upstream) for upstream in step.upstream}
@@ -205,7 +209,7 @@ class Session:
         return self._inherited[name]
 
     def _inherit(self, name: str) -> ResultReference:
-        if name in self.delivery.parents:
+        if name in self.delivery.parents or name in self.undone:
             return self._checked_parent(name)
         current = self.world.current.steps.get(name) if self.world.current is not None else None
         if current is None:
@@ -216,7 +220,7 @@ class Session:
         """What the parent run finished, unless its code or inputs changed since: Dagster does not look."""
         step = self.identified.identity.by_name[name]
         references = self._references(step)
-        decision = self.world.decide(step, references, finished=self.delivery.parents[name])
+        decision = self.world.decide(step, references, finished=self.delivery.parents.get(name))
         if decision.action == "hit":
             assert decision.result is not None
             return decision.result.reference

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.process import may_be_alive, this_process
@@ -117,12 +117,68 @@ class RunEnd:
 
 
 @dataclass(frozen=True)
+class Undone:
+    """What became of undoing a step.
+
+    Attributes:
+        effect: What was known of its side effect: ``done``, or ``unknown`` where the step, or an earlier undo of it,
+            ended in between.
+        error: What the undo raised; None where the step is undone.
+    """
+
+    step: str
+    effect: Literal["done", "unknown"]
+    error: str | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Undone:
+        return cls(data["step"], data["effect"], data["error"])
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """How a run was rolled back.
+
+    Attributes:
+        undone: In the order in which the undos ran.
+        moved: Steps whose current result is what it was before the run.
+        snapshot: What is current since.
+    """
+
+    at: str
+    undone: tuple[Undone, ...] = ()
+    moved: tuple[str, ...] = ()
+    snapshot: str | None = None
+
+    @property
+    def failed(self) -> tuple[Undone, ...]:
+        """The undos that raised."""
+        return tuple(undone for undone in self.undone if undone.error is not None)
+
+    def described(self, run_id: str) -> str:
+        """For people."""
+        undone = [each.step for each in self.undone if each.error is None]
+        parts = [f"undone: {', '.join(undone)}" if undone else "nothing was undone"]
+        if self.moved:
+            parts.append(f"current again what was before it: {', '.join(self.moved)}")
+        failed = "".join(f"\n  Step {each.step} could not be undone: {each.error}" for each in self.failed)
+        again = f"\n  oda rollback {run_id} tries that again." if failed else ""
+        return f"Run {run_id} was rolled back ({'; '.join(parts)}).{failed}{again}"
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RolledBack:
+        undone = tuple(Undone.from_json(each) for each in data["undone"])
+        return cls(data["at"], undone, tuple(data["moved"]), data["snapshot"])
+
+
+@dataclass(frozen=True)
 class Run:
     """Everything recorded of one run."""
 
     start: RunStart
     records: Mapping[str, StepRecord]
     end: RunEnd | None
+    rolled_back: RolledBack | None = None
 
     @property
     def status(self) -> str | None:
@@ -178,6 +234,10 @@ class Runs:
     def finish(self, root_run_id: str, run_id: str, end: RunEnd) -> None:
         self.store.put(f"{_folder(root_run_id, run_id)}/end", canonical_json.dump(asdict(end)))
 
+    def note_rollback(self, root_run_id: str, run_id: str, rolled_back: RolledBack) -> None:
+        """Record that a run was rolled back; a later rollback of what an earlier one left takes its place."""
+        self.store.put(f"{_folder(root_run_id, run_id)}/rollback", canonical_json.dump(asdict(rolled_back)))
+
     def claim(self, root_run_id: str, run_id: str, event: str) -> bool:
         """Take on to tell of an event of a run; of all that would, one succeeds."""
         claim = {"by": this_process()}
@@ -196,7 +256,9 @@ class Runs:
             record = self._load(name, StepRecord.from_json)
             if record is not None:
                 records[record.step] = record
-        return Run(start, records, self._load(f"{_folder(root_run_id, run_id)}/end", RunEnd.from_json))
+        folder = _folder(root_run_id, run_id)
+        end = self._load(f"{folder}/end", RunEnd.from_json)
+        return Run(start, records, end, self._load(f"{folder}/rollback", RolledBack.from_json))
 
     def find(self, run_id: str) -> Run | None:
         """The run with an id, or with a unique beginning of one."""

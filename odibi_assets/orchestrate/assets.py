@@ -34,6 +34,7 @@ from odibi_assets.orchestrate.names import (
     job_name,
     op_name,
 )
+from odibi_assets.orchestrate.rollback_sensor import rollback_sensors
 from odibi_assets.orchestrate.run_session import open_session
 
 _IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
@@ -67,7 +68,11 @@ def pipeline_definitions(source: PipelineSource, identified: Identified | None =
         assets=assets,
         jobs=[job, *further],
         schedules=_schedules(pipeline, job),
-        sensors=[*alert_sensors(source, loaded), lost_runs_sensor(source, pipeline)],
+        sensors=[
+            *alert_sensors(source, loaded),
+            *rollback_sensors(source, loaded),
+            lost_runs_sensor(source, pipeline),
+        ],
         resources={IO_MANAGER_KEY: step_io_manager(source.project.root)},
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable
@@ -15,7 +16,7 @@ from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.policies import Resume
 from odibi_assets.declare.project import Project
-from odibi_assets.errors import ResultGone, UsageError
+from odibi_assets.errors import ResultGone, StoreError, UsageError
 from odibi_assets.execute.alerts import Alerts
 from odibi_assets.execute.progress import Progress
 from odibi_assets.execute.recording import error_text
@@ -28,9 +29,12 @@ from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart
 from odibi_assets.keep.saved_state import SavedStates
 from odibi_assets.orchestrate.alerting import alerts_of
+from odibi_assets.orchestrate.rollback import Rollbacks, rollbacks_of
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
+
+_log = logging.getLogger("odibi_assets")
 
 
 @dataclass
@@ -108,17 +112,42 @@ class PipelineRun:
         try:
             self._launch(run_id, plan, steps, parent, progress)
         except BaseException as error:
-            self._ended(root, run_id, time.perf_counter() - started)
+            self._settled(self._ended(root, run_id, time.perf_counter() - started))
             if isinstance(error, Exception):  # Of an interruption nobody need be told.
                 self._alerts().failed(root, run_id, error=error_text(error))
             raise
-        finished = self._ended(root, run_id, time.perf_counter() - started)
+        finished = self._settled(self._ended(root, run_id, time.perf_counter() - started))
         alerts = self._alerts()
         (alerts.succeeded if finished.status == "success" else alerts.failed)(root, run_id)
         return run_report(finished, plan, self.identity, seconds=time.perf_counter() - started), plan
 
     def _alerts(self) -> Alerts:
         return alerts_of(self.source, self.identified, self.runs, self.world.env, reference=self.reference)
+
+    @property
+    def rollbacks(self) -> Rollbacks:
+        """The rollbacks of its runs."""
+        return rollbacks_of(self.source, self.identified, world=self.world)
+
+    def report_moves(self) -> None:
+        """Tell Dagster of what is current since the head moved without a run."""
+        from odibi_assets.orchestrate.launch import open_instance
+        from odibi_assets.orchestrate.sync import report_moves
+
+        with open_instance(self.project) as instance:
+            report_moves(self.identified.pipeline, self.project.environment, self.world, instance)
+
+    def _settled(self, run: Run) -> Run:
+        """The run, rolled back if it failed and is to be; its own process may have done it."""
+        try:
+            rolled_back = self.rollbacks.undoing(run).settle(run)
+        except StoreError as error:
+            _log.warning("Run %s is to be rolled back by the next oda command: %s", run.start.run_id, error)
+            return run
+        if rolled_back is None:
+            return run
+        self.report_moves()
+        return replace(run, rolled_back=rolled_back)
 
     def _ended(self, root: str, run_id: str, seconds: float) -> Run:
         """What is recorded of a run; its end too, where no process that worked on it could know that."""
