@@ -50,25 +50,25 @@ class Known:
     Attributes:
         key: The step's key now; None while an input's version is open.
         waits_for: Steps above whose result may still change.
-        is_unwanted: Its condition is false.
-        lacking: Inputs that are absent and must not be: step → ``absent`` or ``skipped``.
         missing: What is not there of the files that it declares, each as a sentence.
         candidates: Results with this key, newest first.
         finished: The result that this run, or one it re-executes, has for the step under this key.
         previous: The key of the result that is current.
         revoked: Why that result was taken out of use, as a sentence.
+        is_unwanted: Its condition is false.
+        lacking: Inputs that are absent and must not be: step → ``absent`` or ``skipped``.
     """
 
     key: Key | None
     waits_for: tuple[str, ...] = ()
-    is_unwanted: bool = False
-    lacking: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     forced: bool = False
     candidates: Sequence[Candidate] = ()
     finished: Result | None = None
     previous: Key | None = None
     revoked: str | None = None
+    is_unwanted: bool = False
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
