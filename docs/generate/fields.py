@@ -25,13 +25,12 @@ def refused() -> str:
     """The fields and values that are known, and refused since nothing acts on them yet."""
     nested = [".".join(place) for place in not_built.NOT_BUILT_NESTED]
     values = [f"{field}: {value}" for field, value in not_built.NOT_BUILT_VALUES]
-    modes = [f"checkpoint.mode: {mode}" for mode in not_built.NOT_BUILT_CHECKPOINT_MODES]
     return "\n".join(
         f"- {where}: {', '.join(f'`{name}`' for name in sorted(names))}"
         for where, names in (
             ("of a pipeline", not_built.NOT_BUILT_PIPELINE),
             ("of a step", not_built.NOT_BUILT_STEP),
-            ("below other fields", [*nested, *values, *modes]),
+            ("below other fields", [*nested, *values]),
         )
     )
 

@@ -40,6 +40,11 @@ class Plan:
         return tuple(name for name, decision in self.decisions.items() if decision.action in ("miss", "unknown"))
 
     @property
+    def absences(self) -> Mapping[str, Absent]:
+        """Steps that have no result, without that being a failure."""
+        return {name: decision.absence for name, decision in self.decisions.items() if decision.absence is not None}
+
+    @property
     def hits(self) -> Mapping[str, ResultReference]:
         return {
             name: decision.result.reference for name, decision in self.decisions.items() if decision.result is not None
@@ -93,17 +98,18 @@ class World:
         references: dict[str, Taken | None] = {}
         for step in pipeline.steps:
             if step.name in passed:
-                references[step.name] = self._current(step.name)
-                if references[step.name] is None:
+                references[step.name] = self._current(step.name) or Absent("skipped", "as --skip asks")
+                if isinstance(references[step.name], Absent):
                     without.add(step.name)
                 if step.name in chosen:
                     decisions[step.name] = skipped(step, "skipped, as --skip asks")
                 continue
             if step.name not in chosen:
                 continue
-            lacking = [name for name in step.upstream if name in without]
+            lacking = [name for name in step.upstream if name in without and not step.does_without(name)]
             if lacking:
                 without.add(step.name)
+                references[step.name] = Absent("skipped", "it needs what is skipped")
                 decisions[step.name] = skipped(step, f"needs {', '.join(lacking)}, skipped without a current result")
                 continue
             for upstream in step.upstream:
@@ -125,7 +131,7 @@ class World:
         finished: ResultReference | None = None,
     ) -> Decision:
         """Decide on one step, given what the steps above came to (None where open)."""
-        if step.when is not None and not self._holds(step):
+        if not self.is_wanted(step):
             return decide(step, Known(None, is_unwanted=True))
         lacking = {
             taken.step: above.outcome
@@ -151,10 +157,14 @@ class World:
         )
         return decide(step, known)
 
-    def _holds(self, step: StepIdentity) -> bool:
-        assert step.when is not None
+    def is_wanted(self, step: StepIdentity) -> bool:
+        """Is the step's condition true, if it has one?
+
+        Raises:
+            UsageError: That can't be told.
+        """
         try:
-            return step.when.holds(self.env)
+            return step.when is None or step.when.holds(self.env)
         except UsageError as error:
             raise UsageError(f"Step {step.name!r}: {error}") from error
 
@@ -248,7 +258,7 @@ class World:
             UsageError: It has no current result, and that is not accepted.
         """
         name = step.name
-        if step.when is not None and not self._holds(step):
+        if not self.is_wanted(step):
             return Absent("absent", f"its condition is false: {step.when}")
         reference = self._current(name)
         if reference is None and needed_by.does_without(name):

@@ -6,17 +6,15 @@ They are refused, since a field that is accepted and ignored is a promise broken
 from __future__ import annotations
 
 NOT_BUILT_PIPELINE = frozenset("rollback preset partitions watch automation".split())
-NOT_BUILT_STEP = frozenset("expect preview columns rollback critical checkpoint partitions".split())
+NOT_BUILT_STEP = frozenset("expect preview columns rollback partitions".split())
 NOT_BUILT = "a field that this version acts on (this one is not built yet)"
 NOT_BUILT_NESTED = frozenset(
     {
         ("retry", "on"),
         ("retry", "params"),
-        ("checkpoint", "seconds"),
         ("read", "url"),
         ("alerts", "layers"),
         ("alerts", "channel"),
     }
 )
 NOT_BUILT_VALUES = frozenset({("engine", "spark"), ("format", "skops")})
-NOT_BUILT_CHECKPOINT_MODES = frozenset({"interval", "manual"})

@@ -120,11 +120,20 @@ class Alert(Model):
 
 
 class Checkpoint(Model):
-    """When a step's result is committed and published."""
+    """When the results of steps are committed and published."""
 
-    mode: Literal["auto", "layer"] = Field(
-        "auto", description="auto: each step as it finishes; layer: a layer's results together."
+    mode: Literal["auto", "layer", "interval", "manual"] = Field(
+        "auto",
+        description="auto: each step as it finishes; layer: a layer's results together; interval: what is finished, "
+        "every so many seconds; manual: where a step says checkpoint, and at the end of the run.",
     )
+    seconds: TimeoutSeconds = Field(60.0, description="Of the mode interval: the time between two publications.")
+
+    @model_validator(mode="after")
+    def _has_seconds_only_where_they_count(self) -> Checkpoint:
+        if "seconds" in self.model_fields_set and self.mode != "interval":
+            raise ValueError(f"no seconds, since the mode is {self.mode}: they belong to the mode interval")
+        return self
 
 
 class Cache(Model):

@@ -9,7 +9,7 @@ from typing import Any
 from odibi_assets.declare.condition import Condition
 from odibi_assets.declare.definition import Definition
 from odibi_assets.declare.mistake import nearest
-from odibi_assets.declare.not_built import NOT_BUILT, NOT_BUILT_CHECKPOINT_MODES, NOT_BUILT_PIPELINE, NOT_BUILT_STEP
+from odibi_assets.declare.not_built import NOT_BUILT, NOT_BUILT_PIPELINE, NOT_BUILT_STEP
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.paths import check_path, check_written
 from odibi_assets.declare.pipeline import DEFAULT_LAYERS, Pipeline
@@ -71,7 +71,7 @@ class _Reading:
         data = {key: value for key, value in self.data.items() if key != "steps"}
         if self.overrides.on_error is not None:
             data["on_error"] = self.overrides.on_error
-        self._refuse_not_built(data, self.prefix, NOT_BUILT_PIPELINE, self._not_built_checkpoint(data))
+        self._refuse_not_built(data, self.prefix, NOT_BUILT_PIPELINE)
         if isinstance(data.get("params", {}), Mapping):
             params = dict(data.get("params", {}))
             for name, value in self.overrides.params.items():
@@ -101,15 +101,6 @@ class _Reading:
                 if layer in layers[:i]:
                     self.definition.mistake((*self.prefix, "layers", i), layer, "each layer once")
         return data
-
-    def _not_built_checkpoint(self, data: Mapping[str, Any]) -> list[Place]:
-        checkpoint = data.get("checkpoint")
-        if isinstance(checkpoint, Mapping) and checkpoint.get("mode") in NOT_BUILT_CHECKPOINT_MODES:
-            self.definition.mistake(
-                (*self.prefix, "checkpoint", "mode"), checkpoint["mode"], "auto or layer (this mode is not built yet)"
-            )
-            return [("checkpoint",)]
-        return []
 
     def _collect_steps(self) -> None:
         steps = self.data.get("steps")
@@ -230,14 +221,10 @@ class _Reading:
                 names = ", ".join(step.outputs)
                 self.definition.mistake((*place, "write"), f"outputs {names}", "one result, of which a copy is written")
 
-    def _refuse_not_built(
-        self, data: dict[str, Any], place: Place, fields: frozenset[str], also: Sequence[Place] = ()
-    ) -> None:
+    def _refuse_not_built(self, data: dict[str, Any], place: Place, fields: frozenset[str]) -> None:
         for key in [key for key in data if key in fields]:
             self.definition.mistake((*place, key), key, NOT_BUILT)
             del data[key]
-        for path in also:
-            data.pop(str(path[0]), None)
 
     def _note_condition(self, filled: dict[str, Any], value: Any, place: Place, params: Mapping[str, Any]) -> None:
         try:

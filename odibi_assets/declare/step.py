@@ -112,6 +112,13 @@ class Step(Model):
     timeout: TimeoutSeconds | None = Field(
         None, description="Seconds that an attempt may take; the pipeline's unless given."
     )
+    critical: bool = Field(
+        False,
+        description="true: the step succeeds only after the attempt to store its result, in every checkpoint mode.",
+    )
+    checkpoint: bool = Field(
+        False, description="true: what is finished is committed when this step is; the mode manual publishes it then."
+    )
     cache: StepCache = Field(StepCache(), description="What is known of reads that can't be seen.")
     deterministic: bool = Field(False, description="SQL: run in one thread, so that sums of doubles repeat exactly.")
     optional: bool = Field(

@@ -101,13 +101,13 @@ class Committer:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="odibi-assets-commit")
-        self._pending: dict[Digest, Future[Any]] = {}
+        self._pending: dict[Digest | str, Future[Any]] = {}
         self._lock = threading.Lock()
 
-    def submit(self, version: Digest, work: Callable[[], None]) -> None:
-        """Run ``work``, which stores the result with a version, beside what the caller does next."""
+    def submit(self, what: Digest | str, work: Callable[[], None]) -> None:
+        """Do ``work``, which stores the result with a version or does what is named, after all submitted before."""
         with self._lock:
-            self._pending[version] = self._pool.submit(work)
+            self._pending[what] = self._pool.submit(work)
 
     def wait(self, version: Digest) -> None:
         """Wait until a version is stored; raises what storing it raised."""
@@ -121,12 +121,12 @@ class Committer:
         errors = []
         with self._lock:
             pending = dict(self._pending)
-        for version, future in pending.items():
+        for what, future in pending.items():
             error = future.exception()
             if isinstance(error, Exception):
                 errors.append(error)
             with self._lock:
-                self._pending.pop(version, None)
+                self._pending.pop(what, None)
         return errors
 
     def close(self) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from odibi_assets.execute.step_state import StepState
@@ -46,3 +46,12 @@ class StepContext:
     params: Mapping[str, Any]
     log: logging.Logger | logging.LoggerAdapter[logging.Logger]
     state: StepState
+    _checkpoint: Callable[[], None] = field(repr=False)
+
+    def checkpoint(self) -> None:
+        """Commit what the run has finished by now, beside what this step does next; this step is not part of it.
+
+        In the modes ``interval`` and ``manual`` it is published too; in ``layer`` what is published stays whole layers;
+        in ``auto`` there is nothing left to do.
+        """
+        self._checkpoint()

@@ -29,10 +29,16 @@ class ValueMemory:
         with self._lock:
             self._held[version, output] = kept
             self._held.move_to_end((version, output))
-            while len(self._held) > 1 and sum(held.size_bytes for held in self._held.values()) > self._limit:
-                oldest = next(iter(self._held))
-                self._before_eviction(oldest[0])
-                del self._held[oldest]
+        while (oldest := self._one_too_many()) is not None:
+            # Not under the lock: the commit that is waited for may drop values itself.
+            self._before_eviction(oldest[0])
+            with self._lock:
+                self._held.pop(oldest, None)
+
+    def _one_too_many(self) -> tuple[Digest, str | None] | None:
+        with self._lock:
+            is_full = sum(held.size_bytes for held in self._held.values()) > self._limit
+            return next(iter(self._held)) if is_full and len(self._held) > 1 else None
 
     def get(self, version: Digest, output: str | None) -> Kept | None:
         with self._lock:

@@ -14,12 +14,14 @@ from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.step import Step
 from odibi_assets.errors import OdibiAssetsError, RunTimeout, StepError, StepTimeout
+from odibi_assets.execute.recording import error_text
 from odibi_assets.execute.redaction import redacted
-from odibi_assets.execute.session import Session, error_text
+from odibi_assets.execute.session import Session
 from odibi_assets.execute.transient import is_transient, retry_after_s
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity, with_items
 from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.orchestrate.absence import absence_metadata, tell_absence
 from odibi_assets.orchestrate.alert_sensors import alert_sensors
 from odibi_assets.orchestrate.io_manager import StepIOManager, step_io_manager
 from odibi_assets.orchestrate.names import (
@@ -146,16 +148,24 @@ def _asset(
     )
     def compute(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[dg.Output[Any]]:
         session = _session(context, source, loaded)
-        if context.retry_number and session.was_last(step.name):
+        if context.retry_number and session.recording.was_last(step.name):
             # Dagster tries again whenever a step's process ended, whatever the step says.
             raise dg.Failure(f"Step {step.name!r} is not tried again.", allow_retries=False)
-        if session.is_failing_fast:
-            session.hold_back(step.name)
+        if session.recording.is_failing_fast:
+            session.recording.hold_back(step.name)
             raise dg.Failure("Held back: another step failed, and on_error is fail_fast.", allow_retries=False)
         if session.is_out_of_time:
-            session.hold_back(step.name, OUT_OF_TIME)
+            session.recording.hold_back(step.name, OUT_OF_TIME)
             raise dg.Failure(f"Held back: {OUT_OF_TIME}.", allow_retries=False)
         settled = _attempt(context, session, step.name, retry)
+        if settled.decision.absence is not None:
+            session.pass_over(settled)
+            tell_absence(context.log, settled)
+            if step.name not in pipeline.awaited:
+                # What is not put out, Dagster does not wait for: it skips what follows.
+                for asset in keys.values():
+                    context.log_event(dg.AssetObservation(asset, metadata=absence_metadata(settled)))
+                return
         key = settled.decision.key
         tags = {"dagster/code_version": str(key.code_version())} if key is not None else {}
         for output in keys:
@@ -179,7 +189,7 @@ def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, ret
     # A run without an origin was started by somebody's own Python, whose process is not ours to end.
     def give_up(error: StepError) -> None:
         # Only the process of a whole run takes further attempts with it.
-        will_retry = not session.beside and attempt <= retry.max_retries and not _is_last_in_time(error, retry)
+        will_retry = not session.recording.alone and attempt <= retry.max_retries and not _is_last_in_time(error, retry)
         seconds = time.perf_counter() - started
         _end_process(context, session, name, error, attempt=attempt, seconds=seconds, will_retry=will_retry)
 
@@ -188,9 +198,11 @@ def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, ret
     except (Exception, SystemExit) as error:  # a step's code may raise anything; an interrupt passes
         transient = is_transient(error) and not _is_last_in_time(error, retry)
         will_retry = transient and attempt <= retry.max_retries
+        if not will_retry and session.is_optional(name) and not isinstance(error, RunTimeout):
+            return session.without(name, error, attempt=attempt, seconds=time.perf_counter() - started)
         session.fail(name, error, attempt=attempt, seconds=time.perf_counter() - started, will_retry=will_retry)
         told = error_text(error)
-        message = redacted(told, session.secrets)
+        message = redacted(told, session.recording.secrets)
         shown = error if message == told else None
         if will_retry:
             wait = _wait_s(retry, attempt, error)
@@ -237,7 +249,7 @@ def _end_process(
     try:
         context.log.error(message)
         session.abandon(name, type(error)(message), attempt=attempt, seconds=seconds, will_retry=will_retry)
-        if session.beside:
+        if session.recording.alone:
             context.instance.report_run_failed(context.run, message)
         print(f"Error: {message}", file=sys.stderr, flush=True)
     finally:
@@ -272,9 +284,9 @@ def _session(context: dg.AssetExecutionContext, source: PipelineSource, loaded: 
     name = loaded.identity.name
     if name not in manager.sessions:
         manager.sessions[name] = open_session(
-            source, loaded, context.run, context.log, context.instance, beside=runs_in_one_process(context)
+            source, loaded, context.run, context.log, context.instance, alone=runs_in_one_process(context)
         )
-    manager.sessions[name].log = context.log
+    manager.sessions[name].recording.log = context.log
     return manager.sessions[name]
 
 

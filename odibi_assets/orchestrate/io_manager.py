@@ -17,13 +17,15 @@ from odibi_assets.declare.input import Input
 from odibi_assets.declare.project import Project
 from odibi_assets.engines.pandas_engine import PandasEngine
 from odibi_assets.errors import UsageError
-from odibi_assets.execute.session import Session, Settled
+from odibi_assets.execute.session import Session
+from odibi_assets.execute.settled import Settled
 from odibi_assets.identify.pipeline_source import find_pipeline
 from odibi_assets.identify.transform import PATH, handed_as
 from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshots
+from odibi_assets.orchestrate.absence import ABSENT_VERSION, absence_metadata
 from odibi_assets.orchestrate.materialization import result_metadata
 from odibi_assets.orchestrate.names import STEP_TAG
 
@@ -50,6 +52,10 @@ class StepIOManager(dg.IOManager):
                 f"The asset {context.asset_key.to_user_string()} returned a {type(obj).__name__} to the IO manager of "
                 "odibi-assets, which keeps results of its own steps. Give the asset another io_manager_key."
             )
+        if obj.decision.absence is not None:
+            context.step_context.set_data_version(context.asset_key, ABSENT_VERSION)
+            context.add_output_metadata(absence_metadata(obj))
+            return
         session = self.sessions[context.asset_key.path[0]]
         reference = session.delivered(obj)
         output = context.asset_key.path[2] if len(context.asset_key.path) > 2 else None

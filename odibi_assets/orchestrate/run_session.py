@@ -12,6 +12,9 @@ import dagster as dg
 from odibi_assets.decide.plan import open_world, snapshots_of, utc_now
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.errors import UsageError
+from odibi_assets.execute.delivery import Delivery
+from odibi_assets.execute.recording import Recording
+from odibi_assets.execute.redaction import secret_values
 from odibi_assets.execute.session import Session
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
@@ -28,13 +31,13 @@ def open_session(
     log: logging.Logger,
     instance: dg.DagsterInstance,
     *,
-    beside: bool,
+    alone: bool,
 ) -> Session:
     """Join a run.
 
     Args:
         loaded: The pipeline as the code location loaded it.
-        beside: Everything of the run happens in this process.
+        alone: Everything of the run happens in this process.
 
     Raises:
         UsageError: This process resolves another store or environment than the run was made for.
@@ -44,7 +47,7 @@ def open_session(
     identity = identified.identity
     world = open_world(source.project, identity.name, identity.store)
     _check_place(run, world.results.store_id, source.project.environment)
-    if beside:  # Other processes of the run may have reported newer ones meanwhile.
+    if alone:  # Other processes of the run may have reported newer ones meanwhile.
         report_moves(identified.pipeline, source.project.environment, world, instance)
     runs = Runs(world.results.store)
     root = run.root_run_id or run.run_id
@@ -66,27 +69,38 @@ def open_session(
             process=this_process(),
         )
     )
-    session = Session(
-        identified=identified,
-        world=world,
-        snapshots=snapshots_of(world, source.project, identity.name),
-        runs=runs,
-        start=start,
-        executed=executed,
-        forced=frozenset(json.loads(run.tags.get(FORCE_TAG, "[]"))),
-        beside=beside,
-        ignored=(
-            str(world.results.store.name),
-            str(source.project.dagster_home),
-            str(source.project.local),
-            str(source.project.spool),
-        ),
-        parents={name: reference for name, reference in parents.items() if name not in start.skip},
+    absent = {**(runs.absent_in(root, run.parent_run_id) if run.parent_run_id else {}), **start.absent}
+    recording = Recording(
+        runs,
+        start,
+        alone=alone,
+        fails_fast=identified.pipeline.on_error == "fail_fast",
+        secrets=secret_values(identified.pipeline, world.env),
         log=log,
     )
+    delivery = Delivery(
+        identified,
+        world,
+        snapshots_of(world, source.project, identity.name),
+        recording,
+        executed,
+        parents={name: reference for name, reference in parents.items() if name not in start.skip},
+        finished=dict(start.hits),
+        absent={name: absent for name, absent in absent.items() if name not in executed},
+    )
     if start.hits and identity.checkpoint == "auto":
-        session.publish(start.hits)
-    return session
+        delivery.publish(start.hits)
+    project = source.project
+    return Session(
+        identified,
+        world,
+        recording,
+        delivery,
+        forced=frozenset(json.loads(run.tags.get(FORCE_TAG, "[]"))),
+        ignored=tuple(
+            str(place) for place in (world.results.store.name, project.dagster_home, project.local, project.spool)
+        ),
+    )
 
 
 def _check_attempts(

@@ -107,7 +107,8 @@ TABLE = {
                               "a mapping with name, layer", None),
     "no steps": (GOOD[GOOD.index("steps:"):], "", 1, "steps", "nothing", "a list of steps", None),
     "a name with a blank": ("name: total", "name: the total", 14, "steps[2].name", "the total", "letters", None),
-    "wrong choice": ("{mode: layer}", "{mode: layr}", 3, "checkpoint.mode", "layr", "'auto' or 'layer'", "layer"),
+    "wrong choice": ("{mode: layer}", "{mode: layr}", 3, "checkpoint.mode", "layr",
+        "'auto', 'layer', 'interval' or 'manual'", "layer"),
     "a number below its bound": (
         "{mode: layer}", "{mode: layer}\nretry: {max_retries: -1}", 4, "retry.max_retries", "-1", "or equal", None),
     "a template of an unknown param": (
@@ -135,9 +136,11 @@ TABLE = {
     "files of a read step": (
         "layer: bronze", "layer: bronze\n    files: [a.csv]", 7, "steps[0].files", "files",
         "a field that a read step takes (read)", None),
-    "checkpoint mode interval": (
-        "{mode: layer}", "{mode: interval, seconds: 60}", 3, "checkpoint.mode", "interval", "not built yet", None),
-    "checkpoint mode manual": ("{mode: layer}", "{mode: manual}", 3, "checkpoint.mode", "manual", "not built", None),
+    "seconds of another mode": (
+        "{mode: layer}", "{mode: layer, seconds: 60}", 3, "checkpoint", "{'mode': 'layer', 'seconds': 60}",
+        "no seconds, since the mode is layer", None),
+    "no seconds between publications": (
+        "{mode: layer}", "{mode: interval, seconds: 0}", 3, "checkpoint.seconds", "0", "greater than 0", None),
     "a retry's list of errors, which is not built": (
         "files: [config.json]", "retry: {on: [x.Y]}", 13, "steps[1].retry.on", "on", "not built yet", None),
     "an engine that is not built": (
@@ -266,7 +269,7 @@ def test_a_mistake_is_told_with_line_found_expected_and_nearest(case: str) -> No
     [
         "unknown field of the pipeline", "unknown step in after", "unknown layer", "missing layer",
         "wrong type of a text", "wrong type of a union", "wrong type inside a union", "a template of an unknown param",
-        "a path above the project", "checkpoint mode interval", "duplicate key of a step",
+        "a path above the project", "seconds of another mode", "duplicate key of a step",
         "reading from a later layer", "no transform", "two transforms", "steps that are a mapping",
     ],
 )  # fmt: skip
@@ -297,12 +300,12 @@ def test_no_field_is_both_built_and_refused() -> None:
 def test_all_mistakes_of_one_file_come_at_once() -> None:
     text = (
         GOOD.replace("params: {year: 2013}", "prams: {year: 2013}")
-        .replace("{mode: layer}", "{mode: manual}")
+        .replace("{mode: layer}", "{mode: manuel}")
         .replace("data/orders.csv", "../orders.csv")
         .replace("layer: silver", "layer: silvr")
         .replace("limit: 10", 'limit: "{{ params.x }}"')
         .replace("inputs: [clean]", "inputs: [claen]")
-        .replace("after: [orders]", "when: x")
+        .replace("after: [orders]", "whenn: x")
     )
     assert [(mistake.line, mistake.key) for mistake in mistakes(text)] == [
         (2, "prams"),
@@ -311,7 +314,7 @@ def test_all_mistakes_of_one_file_come_at_once() -> None:
         (9, "steps[1].layer"),
         (12, "steps[1].params.limit"),
         (16, "steps[2].inputs[0]"),
-        (17, "steps[2].when"),
+        (17, "steps[2].whenn"),
     ]
 
 

@@ -48,7 +48,7 @@ def test_nothing_is_retried_unless_asked() -> None:
         (Retry, {"jitter": True}),
         (Retry, {"on": ["x"]}),
         (Retry, {"on_timeout": "no"}),
-        (Checkpoint, {"mode": "interval"}),
+        (Checkpoint, {"mode": "hourly"}),
         (Checkpoint, {"mode": "layer", "seconds": 60}),
         (Cache, {"enabled": "yes"}),
         (StepCache, {"ttl": -1}),

@@ -1,0 +1,43 @@
+"""What became of a step in this process, before it is delivered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from odibi_assets.decide.decision import Decision
+from odibi_assets.execute.commit import Computed
+from odibi_assets.keep.result import ResultReference
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A reused result, something computed, or an absence.
+
+    Attributes:
+        error: What an optional step failed with; ``cause`` is the end of its chain, where that is another.
+    """
+
+    decision: Decision
+    attempt: int
+    seconds: float
+    computed: Computed | None = None
+    error: str | None = None
+    cause: str | None = None
+
+    @property
+    def step(self) -> str:
+        return self.decision.step.name
+
+    @property
+    def outcome(self) -> str:
+        if self.decision.absence is not None:
+            return self.decision.absence.outcome
+        return "cached" if self.computed is None else "computed"
+
+    @property
+    def reference(self) -> ResultReference:
+        """The result; generation 0 stands for one that is not committed yet."""
+        if self.computed is not None:
+            return self.computed.reference
+        assert self.decision.result is not None
+        return self.decision.result.reference
