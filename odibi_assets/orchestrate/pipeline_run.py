@@ -201,7 +201,9 @@ class PipelineRun:
         from odibi_assets.orchestrate.sync import sync
 
         current = self.world.current.steps if self.world.current is not None else {}
-        moved = [name for name, found in plan.hits.items() if name not in steps and current.get(name) != found]
+        awaited = self.identified.pipeline.awaited  # Dagster may have been told last that such a step is absent.
+        beside = {name: found for name, found in plan.hits.items() if name not in steps}
+        moved = [name for name, found in beside.items() if current.get(name) != found or name in awaited]
         if moved:
             reused = {**current, **plan.hits}
             reason = "became current again, beside a run"
