@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from odibi_assets.declare.mistake import DefinitionError, Mistake
     from odibi_assets.declare.policies import Retry
     from odibi_assets.errors import OdibiAssetsError
-    from odibi_assets.execute.event import Recovered, RunFailed, StepFailed
+    from odibi_assets.execute.event import Recovered, RunFailed, StepAbsent, StepFailed
     from odibi_assets.execute.step_context import StepContext
     from odibi_assets.pipeline import Pipeline, RunResult
 
@@ -30,6 +30,7 @@ __all__ = [
     "RunFailed",
     "RunResult",
     "StepContext",
+    "StepAbsent",
     "StepFailed",
 ]
 
@@ -44,6 +45,7 @@ _HOMES = {
     "RunFailed": "odibi_assets.execute.event",
     "RunResult": "odibi_assets.pipeline",
     "StepContext": "odibi_assets.execute.step_context",
+    "StepAbsent": "odibi_assets.execute.event",
     "StepFailed": "odibi_assets.execute.event",
 }
 

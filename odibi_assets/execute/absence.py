@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.reason import Reason
+from odibi_assets.declare.step import Step
 from odibi_assets.execute.settled import Settled
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.keep.result import Absent
@@ -19,10 +20,10 @@ def failed_without_harm(step: StepIdentity, *, attempt: int, seconds: float, err
     return Settled(decision, attempt, seconds, error=error, cause=cause)
 
 
-def skipped_by(pipeline: PipelineIdentity, absent: Mapping[str, Absent]) -> Mapping[str, Absent]:
-    """The steps that can't run since others are absent, whatever else becomes of the run."""
+def skipped_by(steps: Iterable[Step | StepIdentity], absent: Mapping[str, Absent]) -> Mapping[str, Absent]:
+    """The steps, given in their order, that can't run since others are absent, whatever else becomes of the run."""
     found = dict(absent)
-    for step in pipeline.steps:
+    for step in steps:
         lacking = [
             taken.step for name, taken in step.bindings.items() if taken.step in found and name not in step.accepts
         ]
@@ -46,6 +47,6 @@ def records(settled: Settled, pipeline: PipelineIdentity, planned: Collection[st
         cause=settled.cause,
         is_absence=True,
     )
-    skipped = skipped_by(pipeline, {settled.step: absent})
+    skipped = skipped_by(pipeline.steps, {settled.step: absent})
     template = replace(own, outcome="skipped", seconds=0.0, attempts=0, error=None, cause=None)
     return [own] + [replace(template, step=name, reason=one.reason) for name, one in skipped.items() if name in planned]

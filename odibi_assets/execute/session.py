@@ -24,6 +24,7 @@ from odibi_assets.execute.commit import Computed, commit
 from odibi_assets.execute.computation import Computation, FilesChanged
 from odibi_assets.execute.copies import Copies
 from odibi_assets.execute.delivery import Delivery
+from odibi_assets.execute.halt import FOREVER_S, halting, may_be_halted
 from odibi_assets.execute.recording import Recording
 from odibi_assets.execute.redaction import RedactingLog
 from odibi_assets.execute.settled import Settled
@@ -73,6 +74,7 @@ class Session:
         Raises:
             StepError: An input is missing.
             StepTimeout: It took longer than it may.
+            StepStopped: Another step failed, in another process, under ``fail_fast``.
             RunTimeout: The run did.
             Exception: Whatever the step's own code raises.
         """
@@ -85,7 +87,7 @@ class Session:
             return Settled(decision, attempt, time.perf_counter() - started)
         if decision.action == "unknown":
             raise StepError(f"Step {name!r} can't run: {decision.reason}.")
-        with self._time_limit(name, attempt, give_up) as limit:
+        with self._time_limit(name, attempt, give_up) as limit, halting(name, limit, self.recording):
             computed = self._compute(decision, references, attempt, limit)
         return Settled(decision, attempt, time.perf_counter() - started, computed)
 
@@ -101,7 +103,8 @@ class Session:
             if timeout is not None
             else ""
         )
-        return TimeLimit(timeout, lambda: StepTimeout(told), give_up)
+        seconds = FOREVER_S if timeout is None and may_be_halted(self.recording) else timeout
+        return TimeLimit(seconds, lambda: StepTimeout(told), give_up)
 
     def _run_time_left_s(self) -> float | None:
         limit = self.identified.pipeline.run_timeout

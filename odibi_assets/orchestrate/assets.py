@@ -13,7 +13,7 @@ from odibi_assets.decide.plan import World, open_world
 from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.step import Step
-from odibi_assets.errors import OdibiAssetsError, RunTimeout, StepError, StepTimeout
+from odibi_assets.errors import OdibiAssetsError, RunTimeout, StepError, StepStopped, StepTimeout
 from odibi_assets.execute.recording import error_text
 from odibi_assets.execute.redaction import redacted
 from odibi_assets.execute.session import Session
@@ -195,6 +195,9 @@ def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, ret
 
     try:
         return session.settle(name, attempt=attempt, give_up=give_up if context.run.remote_job_origin else None)
+    except StepStopped as error:
+        session.recording.hold_back(name, "it was stopped, since another step failed")
+        raise dg.Failure(str(error), allow_retries=False) from None
     except (Exception, SystemExit) as error:  # a step's code may raise anything; an interrupt passes
         transient = is_transient(error) and not _is_last_in_time(error, retry)
         will_retry = transient and attempt <= retry.max_retries
