@@ -27,7 +27,6 @@ def _run(request: dict[str, Any]) -> int:
 
 def answer_request(request: dict[str, Any]) -> int:
     """Run one command, its output in files; returns its exit status."""
-    os.setsid()
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["env"])

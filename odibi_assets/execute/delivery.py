@@ -28,6 +28,7 @@ from odibi_assets.execute.clock import Clock
 from odibi_assets.execute.commit import Committer, commit
 from odibi_assets.execute.recording import Recording
 from odibi_assets.execute.settled import Settled
+from odibi_assets.execute.single_flight import SingleFlight
 from odibi_assets.execute.value_memory import ValueMemory
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identification import Identified
@@ -46,6 +47,7 @@ class Delivery:
         executed: Steps that this run executes in Dagster.
         parents: Steps finished by the runs that this one re-executes.
         finished: Steps finished in this run, as far as this process knows.
+        flight: Holds the leases of what is computed until it is stored.
         absent: Steps without a result in this run or in those that it re-executes, which is no failure.
     """
 
@@ -55,7 +57,8 @@ class Delivery:
     recording: Recording
     executed: frozenset[str]
     parents: Mapping[str, ResultReference]
-    finished: dict[str, ResultReference] = field(default_factory=dict)
+    finished: dict[str, ResultReference]
+    flight: SingleFlight
     absent: dict[str, Absent] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -101,7 +104,9 @@ class Delivery:
                 self.finished[name] = settled.reference
                 self._uncommitted.add(name)
                 self._held[name] = settled
-                if self._mode != "manual":
+                if self._mode == "manual":
+                    self.flight.release(computed.key.digest())  # When it will be stored is not known.
+                else:
                     self._submit(name)
         self._release(settled.decision)
         self._publish_after(name)
@@ -167,8 +172,11 @@ class Delivery:
         assert settled.computed is not None
         computed = replace(settled.computed, replaces=settled.computed.replaces or is_handed_on)
         found: list[Result] = []
-        with observer.committing(settled.step):
-            self.recording.tried("commit", settled.step, lambda: found.append(commit(computed, self.world.results)))
+        try:
+            with observer.committing(settled.step):
+                self.recording.tried("commit", settled.step, lambda: found.append(commit(computed, self.world.results)))
+        finally:
+            self.flight.release(computed.key.digest())
         return found[0] if found else None
 
     def _note(self, settled: Settled, reference: ResultReference | None) -> None:
@@ -284,6 +292,7 @@ class Delivery:
         for error in self.committer.flush():
             self.recording.log.warning("A commit failed: %s", error)
         self.committer.close()
+        self.flight.close()
         if self._mode == "layer":
             for layer in self.identified.pipeline.layers:
                 self._publish_layer(layer)

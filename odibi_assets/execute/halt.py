@@ -21,6 +21,15 @@ def may_be_halted(recording: Recording) -> bool:
     return recording.fails_fast and not recording.alone
 
 
+def check_halt(step: str, recording: Recording) -> None:
+    """
+    Raises:
+        StepStopped: Another step of the run has failed, and nothing is to go on.
+    """
+    if may_be_halted(recording) and recording.has_failed:
+        raise _stopped(step)
+
+
 @contextlib.contextmanager
 def halting(step: str, limit: TimeLimit, recording: Recording) -> Iterator[None]:
     """End the time of what is at work once another step of the run has failed."""
@@ -29,15 +38,12 @@ def halting(step: str, limit: TimeLimit, recording: Recording) -> Iterator[None]
         return
     is_over = threading.Event()
 
-    def stopped() -> StepStopped:
-        return StepStopped(f"Step {step!r} was stopped: another step failed, and on_error is fail_fast.")
-
     def watch() -> None:
         with unobserved():
             while not is_over.wait(LOOK_EVERY_S):
                 with contextlib.suppress(StoreError):  # A store that is away says nothing of other steps.
                     if recording.has_failed:
-                        limit.end_now(stopped)
+                        limit.end_now(lambda: _stopped(step))
                         return
 
     watching = threading.Thread(target=watch, name="halt", daemon=True)
@@ -47,3 +53,7 @@ def halting(step: str, limit: TimeLimit, recording: Recording) -> Iterator[None]
     finally:
         is_over.set()
         watching.join()
+
+
+def _stopped(step: str) -> StepStopped:
+    return StepStopped(f"Step {step!r} was stopped: another step failed, and on_error is fail_fast.")

@@ -12,6 +12,8 @@ from odibi_assets.execute.redaction import redacted
 from odibi_assets.execute.transient import root_cause
 from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart, StepRecord
 
+_log = logging.getLogger("odibi_assets")
+
 
 @dataclass
 class Recording:
@@ -103,9 +105,9 @@ class Recording:
                 if attempt == tries:
                     if not self.alone:
                         raise
-                    self.log.warning(
-                        "Could not %s step %r: %s The run goes on; a later run computes it again.", what, name, error
-                    )
+                    told = f"Could not {what} step {name!r}: {error} The run goes on; a later run computes it again."
+                    for log in {self.log, _log}:  # The run's log is not on the terminal.
+                        log.warning("%s", told)
                     return
                 time.sleep(0.2 * attempt)
 

@@ -24,7 +24,7 @@ from odibi_assets.execute.commit import Computed, commit
 from odibi_assets.execute.computation import Computation, FilesChanged
 from odibi_assets.execute.copies import Copies
 from odibi_assets.execute.delivery import Delivery
-from odibi_assets.execute.halt import FOREVER_S, halting, may_be_halted
+from odibi_assets.execute.halt import FOREVER_S, check_halt, halting, may_be_halted
 from odibi_assets.execute.recording import Recording
 from odibi_assets.execute.redaction import RedactingLog
 from odibi_assets.execute.settled import Settled
@@ -87,8 +87,18 @@ class Session:
             return Settled(decision, attempt, time.perf_counter() - started)
         if decision.action == "unknown":
             raise StepError(f"Step {name!r} can't run: {decision.reason}.")
-        with self._time_limit(name, attempt, give_up) as limit, halting(name, limit, self.recording):
-            computed = self._compute(decision, references, attempt, limit)
+        decision = self.delivery.flight.joined(
+            decision, lambda: self.world.decide(step, references), lambda: self._check_may_go_on(name)
+        )
+        if decision.action == "hit":
+            return Settled(decision, attempt, time.perf_counter() - started)
+        assert decision.key is not None
+        try:
+            with self._time_limit(name, attempt, give_up) as limit, halting(name, limit, self.recording):
+                computed = self._compute(decision, references, attempt, limit)
+        except BaseException:
+            self.delivery.flight.release(decision.key.digest())
+            raise
         return Settled(decision, attempt, time.perf_counter() - started, computed)
 
     def _time_limit(self, name: str, attempt: int, give_up: Callable[[StepError], object] | None) -> TimeLimit:
@@ -118,6 +128,11 @@ class Session:
             f"{what}: the run took longer than its run_timeout of {self.identified.pipeline.run_timeout:g} s. "
             f"What is finished is kept: oda resume {self.recording.start.pipeline} does the rest."
         )
+
+    def _check_may_go_on(self, name: str) -> None:
+        check_halt(name, self.recording)
+        if self.is_out_of_time:
+            raise self._run_timeout("A step waited for another run, which computes the same")
 
     @property
     def is_out_of_time(self) -> bool:

@@ -165,6 +165,7 @@ class PipelineRun:
         from odibi_assets.orchestrate import launch as dagster_launch
         from odibi_assets.orchestrate.absence import report_absences
         from odibi_assets.orchestrate.assets import pipeline_definitions
+        from odibi_assets.orchestrate.lost_runs import report_lost_runs
         from odibi_assets.orchestrate.names import FORCE_TAG, OVERRIDES_TAG, asset_keys
         from odibi_assets.orchestrate.sync import report_moves
 
@@ -186,6 +187,7 @@ class PipelineRun:
         )
         with dagster_launch.open_instance(self.project) as instance:
             report_moves(self.identified.pipeline, self.project.environment, self.world, instance)
+            report_lost_runs(self.runs, self.identity.name, instance)
             self._report_reused(plan, steps, instance)
             report_absences(self.identified.pipeline, plan.absences, instance)
             if self.workers == 1:

@@ -16,9 +16,11 @@ from odibi_assets.execute.delivery import Delivery
 from odibi_assets.execute.recording import Recording
 from odibi_assets.execute.redaction import secret_values
 from odibi_assets.execute.session import Session
+from odibi_assets.execute.single_flight import SingleFlight
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
-from odibi_assets.keep.process import this_process
+from odibi_assets.keep.lease import Leases
+from odibi_assets.keep.process import parent_process, this_process
 from odibi_assets.keep.run_record import Runs, RunStart
 from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, FORCE_TAG, OVERRIDES_TAG, STORE_TAG, op_name
 from odibi_assets.orchestrate.sync import report_moves
@@ -66,7 +68,7 @@ def open_session(
             started_at=utc_now().isoformat(timespec="milliseconds"),
             steps=_planned(runs, root, run.parent_run_id, identified, executed),
             overrides=overrides.to_json(),
-            process=this_process(),
+            process=this_process() if alone else parent_process(),
         )
     )
     absent = {**(runs.absent_in(root, run.parent_run_id) if run.parent_run_id else {}), **start.absent}
@@ -86,6 +88,7 @@ def open_session(
         executed,
         parents={name: reference for name, reference in parents.items() if name not in start.skip},
         finished=dict(start.hits),
+        flight=SingleFlight(Leases(world.results.store, run.run_id), lambda: recording.log),
         absent={name: absent for name, absent in absent.items() if name not in executed},
     )
     if start.hits and identity.checkpoint == "auto":

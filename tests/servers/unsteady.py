@@ -13,11 +13,14 @@ class UnsteadyWay:
     Attributes:
         throttled: How many of the next requests are answered 503 SlowDown.
         cut: Connections are closed without an answer.
+        held: A part of a path: writes to such paths wait until ``release``; the first sets ``is_holding``.
         requests: Method and path of all that passed, in order.
     """
 
     def __init__(self, port: int) -> None:
         self.throttled, self.cut = 0, False
+        self.held: str | None = None
+        self.is_holding, self._released = threading.Event(), threading.Event()
         self.requests: list[tuple[str, str]] = []
         self._lock = threading.Lock()
         way = self
@@ -33,6 +36,9 @@ class UnsteadyWay:
                 if way._is_throttled():
                     self._answer(503, [], b"<Error><Code>SlowDown</Code></Error>")
                     return
+                if way.held is not None and self.command == "PUT" and way.held in self.path:
+                    way.is_holding.set()
+                    way._released.wait()
                 way.requests.append((self.command, self.path))
                 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
                 try:
@@ -75,7 +81,12 @@ class UnsteadyWay:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
+    def release(self) -> None:
+        """Let the writes pass that are held, and all that follow."""
+        self._released.set()
+
     def close(self) -> None:
+        self.release()
         self._server.shutdown()
         self._server.server_close()
 
