@@ -308,6 +308,16 @@ def test_the_terminal_names_what_is_absent_and_why(project: ProjectFolder) -> No
     assert "shop: success" in text
 
 
+def test_the_picture_marks_what_may_be_absent(project: ProjectFolder) -> None:
+    make_shop(project)
+    edges = project.oda("graph", "pipe.yaml", "--json").json["edges"]
+    kinds = {(edge["source"], edge["target"]): edge["kind"] for edge in edges}
+    assert kinds["rates", "report"] == "optional"
+    assert kinds["rates", "rounded"] == kinds["orders", "report"] == "data"
+    assert "rates?" in project.oda("graph", "pipe.yaml").stdout
+    assert "step_rates -->|optional| step_report" in project.oda("graph", "pipe.yaml", "--format", "mermaid").stdout
+
+
 def test_the_ui_shows_what_is_absent_at_the_asset_and_the_run_as_a_success(project: ProjectFolder) -> None:
     run_id = make_shop(project).run()["run_id"]
     home = project.root / "dagster_home"
