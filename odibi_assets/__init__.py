@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from odibi_assets.declare.mistake import DefinitionError, Mistake
     from odibi_assets.declare.policies import Retry
     from odibi_assets.errors import OdibiAssetsError
-    from odibi_assets.execute.event import Recovered, RunFailed, StepFailed
+    from odibi_assets.execute.event import Recovered, RunFailed, StepAbsent, StepFailed
     from odibi_assets.execute.step_context import StepContext
     from odibi_assets.execute.undo import UndoContext
     from odibi_assets.pipeline import Pipeline, RunResult
@@ -31,6 +31,7 @@ __all__ = [
     "RunFailed",
     "RunResult",
     "StepContext",
+    "StepAbsent",
     "UndoContext",
     "StepFailed",
 ]
@@ -47,6 +48,7 @@ _HOMES = {
     "RunResult": "odibi_assets.pipeline",
     "UndoContext": "odibi_assets.execute.undo",
     "StepContext": "odibi_assets.execute.step_context",
+    "StepAbsent": "odibi_assets.execute.event",
     "StepFailed": "odibi_assets.execute.event",
 }
 

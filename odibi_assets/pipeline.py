@@ -182,9 +182,10 @@ class Pipeline:
         return declare
 
     def on(self, event: AlertEvent, *, priority: int = 0) -> Callable[[Function], Function]:
-        """Declare a function that is told of an event: ``step_failed``, ``run_failed`` or ``recovered``.
+        """Declare a function that is told of an event, as ``step_failed``.
 
-        It takes one argument, a ``StepFailed``, ``RunFailed`` or ``Recovered``. What it raises is logged as a warning.
+        It takes one argument: a ``StepFailed``, ``StepAbsent``, ``RunFailed`` or ``Recovered``, as its event is. What
+        it raises is logged as a warning.
 
         Args:
             priority: The highest is called first.

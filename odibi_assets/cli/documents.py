@@ -108,7 +108,10 @@ class GraphNode(Document):
 class GraphEdge(Document):
     source: str
     target: str
-    kind: Annotated[Literal["data", "after"], Field(description="after: order without data.")]
+    kind: Annotated[
+        Literal["data", "optional", "after"],
+        Field(description="optional: data that may be absent; after: order without data."),
+    ]
 
 
 class GraphDocument(Document):

@@ -82,7 +82,7 @@ def _row(run: Run, runs: list[Run], policy: Resume) -> dict[str, Any]:
         "started_at": run.start.started_at,
         "seconds": run.end.seconds if run.end is not None else None,
         "steps": dict(run.outcomes),
-        "progress": f"{len(run.finished)}/{len(run.start.steps)}",
+        "progress": f"{len(run.finished.keys() | run.absences.keys() & run.start.steps.keys())}/{len(run.start.steps)}",
         "can_resume": why_not is None,
         "why_not": why_not,
         "rolled_back": asdict(run.rolled_back) if run.rolled_back is not None else None,

@@ -17,7 +17,7 @@ from odibi_assets.identify.identity import PipelineIdentity, StepIdentity, with_
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import variable_state
-from odibi_assets.keep.result import Result, ResultReference, binding_item
+from odibi_assets.keep.result import Absent, Result, ResultReference, Taken, absent_item, binding_item
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshot, Snapshots
 
@@ -38,6 +38,11 @@ class Plan:
     def to_run(self) -> tuple[str, ...]:
         """Steps that run, or may turn out to."""
         return tuple(name for name, decision in self.decisions.items() if decision.action in ("miss", "unknown"))
+
+    @property
+    def absences(self) -> Mapping[str, Absent]:
+        """Steps that have no result, without that being a failure."""
+        return {name: decision.absence for name, decision in self.decisions.items() if decision.absence is not None}
 
     @property
     def hits(self) -> Mapping[str, ResultReference]:
@@ -95,41 +100,51 @@ class World:
         passed, forced = set(skip), set(forced)
         without: set[str] = set()
         decisions: dict[str, Decision] = {}
-        references: dict[str, ResultReference | None] = {}
+        references: dict[str, Taken | None] = {}
         for step in pipeline.steps:
             if step.name in passed:
-                references[step.name] = self._current(step.name)
-                if references[step.name] is None:
+                references[step.name] = self._current(step.name) or Absent("skipped", "as --skip asks")
+                if isinstance(references[step.name], Absent):
                     without.add(step.name)
                 if step.name in chosen:
                     decisions[step.name] = skipped(step, "skipped, as --skip asks")
                 continue
             if step.name not in chosen:
                 continue
-            lacking = [name for name in step.upstream if name in without]
+            lacking = [name for name in step.upstream if name in without and not step.does_without(name)]
             if lacking:
                 without.add(step.name)
+                references[step.name] = Absent("skipped", "it needs what is skipped")
                 decisions[step.name] = skipped(step, f"needs {', '.join(lacking)}, skipped without a current result")
                 continue
             for upstream in step.upstream:
                 if upstream not in chosen and upstream not in passed:
-                    references[upstream] = self._current_reference(upstream, step, pipeline)
+                    references[upstream] = self.inherited(pipeline.by_name[upstream], step, pipeline)
             decision = self.decide(
                 step, references, forced=step.name in forced, finished=(finished or {}).get(step.name)
             )
             decisions[step.name] = decision
-            references[step.name] = decision.result.reference if decision.result is not None else None
+            references[step.name] = decision.result.reference if decision.result is not None else decision.absence
         return Plan(decisions)
 
     def decide(
         self,
         step: StepIdentity,
-        references: Mapping[str, ResultReference | None],
+        references: Mapping[str, Taken | None],
         *,
         forced: bool = False,
         finished: ResultReference | None = None,
     ) -> Decision:
-        """Decide on one step, given the results of the steps above (None where open)."""
+        """Decide on one step, given what the steps above came to (None where open)."""
+        if not self.is_wanted(step):
+            return decide(step, Known(None, is_unwanted=True))
+        lacking = {
+            taken.step: above.outcome
+            for name, taken in step.bindings.items()
+            if isinstance(above := references.get(taken.step), Absent) and name not in step.accepts
+        }
+        if lacking:
+            return decide(step, Known(None, lacking=lacking))
         waits_for = tuple(name for name in step.upstream if references.get(name) is None)
         if waits_for:
             return decide(step, Known(None, waits_for))
@@ -148,7 +163,18 @@ class World:
         )
         return decide(step, known)
 
-    def key(self, step: StepIdentity, references: Mapping[str, ResultReference]) -> Key:
+    def is_wanted(self, step: StepIdentity) -> bool:
+        """Is the step's condition true, if it has one?
+
+        Raises:
+            UsageError: That can't be told.
+        """
+        try:
+            return step.when is None or step.when.holds(self.env)
+        except UsageError as error:
+            raise UsageError(f"Step {step.name!r}: {error}") from error
+
+    def key(self, step: StepIdentity, references: Mapping[str, Taken]) -> Key:
         """The step's key with the files, variables and versions of now."""
         completed = with_items(
             step,
@@ -159,6 +185,9 @@ class World:
         bindings = {}
         for name, taken in step.bindings.items():
             reference = references[taken.step]
+            if isinstance(reference, Absent):
+                bindings[name] = absent_item(taken)
+                continue
             output = reference.output(taken.output)
             bindings[name] = binding_item(taken, step.handed_as[name], output, self._columns(reference, output.version))
         return completed.key.bound(bindings)
@@ -228,8 +257,18 @@ class World:
     def _current(self, name: str) -> ResultReference | None:
         return self.current.steps.get(name) if self.current is not None else None
 
-    def _current_reference(self, name: str, needed_by: StepIdentity, pipeline: PipelineIdentity) -> ResultReference:
+    def inherited(self, step: StepIdentity, needed_by: StepIdentity, pipeline: PipelineIdentity) -> Taken:
+        """What a step takes of one that is not selected: what is current, or that its condition is false.
+
+        Raises:
+            UsageError: It has no current result, and that is not accepted.
+        """
+        name = step.name
+        if not self.is_wanted(step):
+            return Absent("absent", f"its condition is false: {step.when}")
         reference = self._current(name)
+        if reference is None and needed_by.does_without(name):
+            return Absent("absent", "it is not selected, and has no current result")
         if reference is None:
             raise UsageError(
                 f"Step {needed_by.name!r} needs {name!r}, which is not selected and has no current result. "

@@ -75,6 +75,16 @@ class Pipeline(Model):
         return {step.name: step for step in self.steps}
 
     @cached_property
+    def awaited(self) -> frozenset[str]:
+        """Steps of which some other must hear where they are absent: it accepts that, or follows them without data."""
+        found: set[str] = set()
+        for step in reversed(self.ordered):
+            found.update(step.after, (step.bindings[name].step for name in step.accepts))
+            if step.name in found:
+                found.update(taken.step for taken in step.bindings.values())
+        return frozenset(found)
+
+    @cached_property
     def ordered(self) -> tuple[Step, ...]:
         """The steps, each after all that it waits for; layer by layer, as declared within a layer."""
         position = {step.name: (self.layers.index(step.layer), i) for i, step in enumerate(self.steps)}

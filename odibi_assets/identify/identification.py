@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from odibi_assets.declare.condition import Condition
 from odibi_assets.declare.definition import Definition
 from odibi_assets.declare.mistake import nearest
 from odibi_assets.declare.pipeline import Pipeline
@@ -262,6 +263,9 @@ class _Identification:
             allow=("all",) if self._has_source(step) else step.cache.allow,
             places={name: output.path for name, output in step.outputs.items() if output.path is not None},
             write=(step.write.format, step.write.path) if step.write is not None else None,
+            accepts=step.accepts,
+            when=step.when if isinstance(step.when, Condition) else None,
+            optional=step.optional,
         )
 
     def _handed_as(self, step: Step, name: str) -> str:

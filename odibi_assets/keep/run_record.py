@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.process import may_be_alive, this_process
-from odibi_assets.keep.result import ResultReference
+from odibi_assets.keep.result import Absent, ResultReference
 from odibi_assets.keep.store import Store
 
 Record = TypeVar("Record")
@@ -28,6 +28,7 @@ class RunStart:
     Attributes:
         steps: The steps of the plan, in order → their layer.
         hits: Steps of the plan that were reused before the run began, and are not in Dagster's run.
+        absent: Steps of which the plan knew that they have no result, without failing; not among ``steps``.
         skipped: Steps that the plan passes over → why; not among ``steps``.
         skip: Those of them that were asked for; a re-execution passes over them too.
         overrides: What ``--set`` changed.
@@ -43,6 +44,7 @@ class RunStart:
     started_at: str
     steps: Mapping[str, str]
     hits: Mapping[str, ResultReference] = field(default_factory=dict)
+    absent: Mapping[str, Absent] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
     skip: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -52,12 +54,14 @@ class RunStart:
         data = asdict(self)
         data["steps"] = [list(step) for step in self.steps.items()]
         data["hits"] = {name: reference.to_json() for name, reference in self.hits.items()}
+        data["absent"] = {name: asdict(absent) for name, absent in self.absent.items()}
         data["skip"] = list(self.skip)
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunStart:
         fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        fields["absent"] = {name: Absent(**absent) for name, absent in data.get("absent", {}).items()}
         fields["skip"] = tuple(data.get("skip", ()))
         fields["steps"] = dict(data["steps"])
         fields["hits"] = {name: ResultReference.from_json(reference) for name, reference in data["hits"].items()}
@@ -69,10 +73,11 @@ class StepRecord:
     """What became of one step in one run.
 
     Attributes:
-        outcome: ``computed``, ``cached``, ``failed`` or ``skipped``.
+        outcome: ``computed``, ``cached``, ``failed``, ``skipped`` or ``absent``.
         seconds: Of the last attempt.
         cause: The error at the end of the exception's chain, where that is another than ``error``.
         will_retry: It failed, and another attempt is due.
+        is_absence: It has no result, and that is no failure: it is absent, or skipped since an input is.
     """
 
     step: str
@@ -84,6 +89,7 @@ class StepRecord:
     reference: ResultReference | None = None
     cause: str | None = None
     will_retry: bool = False
+    is_absence: bool = False
 
     @property
     def has_failed(self) -> bool:
@@ -188,7 +194,7 @@ class Run:
         outcomes = {record.outcome for record in self.records.values()}
         if "failed" in outcomes:
             return "failed"
-        return "success" if set(self.start.steps) <= self.finished.keys() else None
+        return "success" if set(self.start.steps) <= self.finished.keys() | self.absences.keys() else None
 
     @property
     def is_running(self) -> bool:
@@ -199,8 +205,15 @@ class Run:
     def outcomes(self) -> Mapping[str, str]:
         """What became of every listed step; one that was never reached is ``skipped``."""
         found = dict.fromkeys([*self.start.steps, *self.start.skipped], "skipped")
+        found |= {name: absent.outcome for name, absent in self.start.absent.items()}
         found |= dict.fromkeys(self.start.hits, "cached")
         return found | {name: record.outcome for name, record in self.records.items()}
+
+    @property
+    def absences(self) -> Mapping[str, Absent]:
+        """Steps that have no result in this run, without that being a failure."""
+        records = [record for record in self.records.values() if record.is_absence]
+        return {**self.start.absent, **{record.step: Absent(record.outcome, record.reason) for record in records}}
 
     @property
     def finished(self) -> Mapping[str, ResultReference]:
@@ -296,6 +309,15 @@ class Runs:
         found: dict[str, ResultReference] = {}
         for run in self.chain(root_run_id, run_id):
             found = {**run.finished, **found}
+        return found
+
+    def absent_in(self, root_run_id: str, run_id: str) -> dict[str, Absent]:
+        """Steps that were absent when a run, or a run that it re-executes, last came to them."""
+        found: dict[str, Absent] = {}
+        settled: set[str] = set()
+        for run in self.chain(root_run_id, run_id):
+            found |= {name: absent for name, absent in run.absences.items() if name not in settled}
+            settled |= run.finished.keys() | run.absences.keys()
         return found
 
     def attempts(self, root_run_id: str) -> int:

@@ -25,6 +25,7 @@ from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshots
+from odibi_assets.orchestrate.absence import ABSENT_VERSION, absence_metadata
 from odibi_assets.orchestrate.materialization import result_metadata
 from odibi_assets.orchestrate.names import STEP_TAG
 from odibi_assets.orchestrate.run_session import settle_session
@@ -52,6 +53,10 @@ class StepIOManager(dg.IOManager):
                 f"The asset {context.asset_key.to_user_string()} returned a {type(obj).__name__} to the IO manager of "
                 "odibi-assets, which keeps results of its own steps. Give the asset another io_manager_key."
             )
+        if obj.decision.absence is not None:
+            context.step_context.set_data_version(context.asset_key, ABSENT_VERSION)
+            context.add_output_metadata(absence_metadata(obj))
+            return
         session = self.sessions[context.asset_key.path[0]]
         reference = session.delivered(obj)
         output = context.asset_key.path[2] if len(context.asset_key.path) > 2 else None

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from odibi_assets.decide.plan import Plan, World, open_world, snapshots_of
 from odibi_assets.decide.selection import select
@@ -167,7 +167,9 @@ class PipelineRun:
 
     def _begin(self, run_id: str, plan: Plan, steps: Iterable[str], parent: Run | None) -> None:
         executed = set(steps)
+        absent = plan.absences
         skipped = {name: decision.reason for name, decision in plan.decisions.items() if decision.action == "skipped"}
+        skipped = {name: reason for name, reason in skipped.items() if name not in absent}
         self.runs.begin(
             RunStart(
                 run_id=run_id,
@@ -177,8 +179,13 @@ class PipelineRun:
                 environment=self.project.environment,
                 store_id=self.world.results.store_id,
                 started_at=self.world.now().isoformat(timespec="milliseconds"),
-                steps={name: decision.step.layer for name, decision in plan.decisions.items() if name not in skipped},
+                steps={
+                    name: decision.step.layer
+                    for name, decision in plan.decisions.items()
+                    if name not in skipped and name not in absent
+                },
                 hits={name: reference for name, reference in plan.hits.items() if name not in executed},
+                absent=absent,
                 skipped=skipped,
                 skip=self.skip,
                 overrides=self.overrides.to_json(),
@@ -188,6 +195,7 @@ class PipelineRun:
 
     def _launch(self, run_id: str, plan: Plan, steps: tuple[str, ...], parent: Run | None, progress: Progress) -> None:
         from odibi_assets.orchestrate import launch as dagster_launch
+        from odibi_assets.orchestrate.absence import report_absences
         from odibi_assets.orchestrate.assets import pipeline_definitions
         from odibi_assets.orchestrate.lost_runs import report_lost_runs
         from odibi_assets.orchestrate.names import FORCE_TAG, OVERRIDES_TAG, asset_keys
@@ -213,6 +221,7 @@ class PipelineRun:
             report_moves(self.identified.pipeline, self.project.environment, self.world, instance)
             report_lost_runs(self.runs, self.identity.name, instance)
             self._report_reused(plan, steps, instance)
+            report_absences(self.identified.pipeline, plan.absences, instance)
             if self.workers == 1:
                 definitions = pipeline_definitions(self.source, self.identified)
                 job = dagster_launch.job_here(definitions, self.identity.name)
@@ -226,7 +235,9 @@ class PipelineRun:
         from odibi_assets.orchestrate.sync import sync
 
         current = self.world.current.steps if self.world.current is not None else {}
-        moved = [name for name, found in plan.hits.items() if name not in steps and current.get(name) != found]
+        awaited = self.identified.pipeline.awaited  # Dagster may have been told last that such a step is absent.
+        beside = {name: found for name, found in plan.hits.items() if name not in steps}
+        moved = [name for name, found in beside.items() if current.get(name) != found or name in awaited]
         if moved:
             reused = {**current, **plan.hits}
             reason = "became current again, beside a run"
@@ -287,7 +298,7 @@ def to_resume(
     overrides = Overrides.from_json(parent.start.overrides)
     if overrides:
         opened = open(overrides)
-    planned = {*parent.start.steps, *parent.start.skipped}
+    planned = {*parent.start.steps, *parent.start.absent, *parent.start.skipped}
     opened.selected = tuple(name for name in opened.identity.by_name if name in planned) or None
     opened.skip = tuple(name for name in parent.start.skip if name in opened.identity.by_name)
     opened.skip += select(opened.identity, skip)
@@ -327,7 +338,10 @@ def _tell(event: object, progress: Progress) -> None:
     name = step_key.partition("__")[2]
     if kind in _TOLD:
         progress.step(name, _TOLD[kind])
-    elif kind == "ASSET_MATERIALIZATION":
-        metadata = event.event_specific_data.materialization.metadata  # type: ignore[attr-defined]
+    elif kind in ("ASSET_MATERIALIZATION", "ASSET_OBSERVATION"):
+        data: Any = event.event_specific_data  # type: ignore[attr-defined]
+        metadata = (data.materialization if kind == "ASSET_MATERIALIZATION" else data.asset_observation).metadata
+        if "outcome" not in metadata:
+            return
         rows = metadata.get("dagster/row_count")
         progress.step(name, str(metadata["outcome"].value), rows=rows.value if rows is not None else None)

@@ -80,6 +80,7 @@ def open_session(
             process=this_process() if alone else run_process(),
         )
     )
+    absent = {**(runs.absent_in(root, run.parent_run_id) if run.parent_run_id else {}), **start.absent}
     journal = Effects(world.results.store, source.project.environment, identity.name).of(start)
     if identified.pipeline.rollback:
         journal.want_undone()
@@ -100,6 +101,7 @@ def open_session(
         parents={name: reference for name, reference in parents.items() if name not in start.skip},
         finished=dict(start.hits),
         flight=SingleFlight(Leases(world.results.store, run.run_id), lambda: recording.log),
+        absent={name: absent for name, absent in absent.items() if name not in executed},
     )
     side_effects = SideEffects(identified.pipeline, world, journal, log)
     if identity.checkpoint == "auto":
