@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,10 +41,29 @@ class WarmProcess:
 
 
 def serve(answer: Callable[[dict[str, Any]], int]) -> None:
-    """The answering side: fork for each request, whose answer is the fork's exit status."""
+    """The answering side: fork for each request, whose answer is the fork's exit status.
+
+    A request with ``kill_after_s`` is killed then, with all that it started, unless it is done.
+    """
     print("ready", flush=True)
     for line in sys.stdin:
+        request = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            os._exit(answer(json.loads(line)))
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+            os.setsid()
+            os._exit(answer(request))
+        print(os.waitstatus_to_exitcode(_ended(pid, request.get("kill_after_s"))), flush=True)
+
+
+def _ended(pid: int, kill_after_s: float | None) -> int:
+    """The wait status of a fork, which leads a group of its own."""
+    if kill_after_s is not None:
+        deadline = time.monotonic() + kill_after_s
+        while time.monotonic() < deadline:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                return status
+            time.sleep(0.002)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    return os.waitpid(pid, 0)[1]

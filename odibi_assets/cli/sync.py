@@ -10,6 +10,7 @@ from odibi_assets.cli.opened import JsonOption, PipelineOrAllArgument, finish_ro
 from odibi_assets.cli.output import print_json
 from odibi_assets.decide.plan import open_world
 from odibi_assets.identify.pipeline_source import named_or_all
+from odibi_assets.keep.run_record import Runs
 
 
 def sync(
@@ -22,6 +23,7 @@ def sync(
     Example: oda sync
     """
     from odibi_assets.orchestrate.launch import open_instance
+    from odibi_assets.orchestrate.lost_runs import report_lost_runs
     from odibi_assets.orchestrate.sync import report_moves
     from odibi_assets.orchestrate.sync import sync as report_current
 
@@ -37,6 +39,7 @@ def sync(
             current = world.current.steps if world.current is not None else {}
             synced = report_current(each, current, world.results, instance, reason="reported by oda sync")
             report_moves(each, project.environment, world, instance)
+            report_lost_runs(Runs(world.results.store), each.name, instance)
             found.append({"pipeline": each.name, **asdict(synced)})
     if json:
         print_json({"environment": project.environment, "pipelines": found})

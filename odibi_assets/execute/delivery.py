@@ -18,7 +18,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
@@ -28,6 +28,7 @@ from odibi_assets.execute.clock import Clock
 from odibi_assets.execute.commit import Committer, commit
 from odibi_assets.execute.recording import Recording
 from odibi_assets.execute.settled import Settled
+from odibi_assets.execute.single_flight import SingleFlight
 from odibi_assets.execute.value_memory import ValueMemory
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identification import Identified
@@ -35,6 +36,7 @@ from odibi_assets.identify.observed_inputs import unobserved
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.retention import note_retention
 from odibi_assets.keep.run_record import RunEnd, StepRecord
+from odibi_assets.keep.saved_state import SavedStates
 from odibi_assets.keep.snapshot import Snapshots
 
 
@@ -46,6 +48,7 @@ class Delivery:
         executed: Steps that this run executes in Dagster.
         parents: Steps finished by the runs that this one re-executes.
         finished: Steps finished in this run, as far as this process knows.
+        flight: Holds the leases of what is computed until it is stored.
     """
 
     identified: Identified
@@ -54,7 +57,8 @@ class Delivery:
     recording: Recording
     executed: frozenset[str]
     parents: Mapping[str, ResultReference]
-    finished: dict[str, ResultReference] = field(default_factory=dict)
+    finished: dict[str, ResultReference]
+    flight: SingleFlight
 
     def __post_init__(self) -> None:
         self.committer = Committer()
@@ -99,7 +103,9 @@ class Delivery:
                 self.finished[name] = settled.reference
                 self._uncommitted.add(name)
                 self._held[name] = settled
-                if self._mode != "manual":
+                if self._mode == "manual":
+                    self.flight.release(computed.key.digest())  # When it will be stored is not known.
+                else:
                     self._submit(name)
         self._release(settled.decision)
         self._publish_after(name)
@@ -152,8 +158,11 @@ class Delivery:
         assert settled.computed is not None
         computed = replace(settled.computed, replaces=settled.computed.replaces or is_handed_on)
         found: list[Result] = []
-        with observer.committing(settled.step):
-            self.recording.tried("commit", settled.step, lambda: found.append(commit(computed, self.world.results)))
+        try:
+            with observer.committing(settled.step):
+                self.recording.tried("commit", settled.step, lambda: found.append(commit(computed, self.world.results)))
+        finally:
+            self.flight.release(computed.key.digest())
         return found[0] if found else None
 
     def _note(self, settled: Settled, reference: ResultReference | None) -> None:
@@ -264,6 +273,7 @@ class Delivery:
         for error in self.committer.flush():
             self.recording.log.warning("A commit failed: %s", error)
         self.committer.close()
+        self.flight.close()
         if self._mode == "layer":
             for layer in self.identified.pipeline.layers:
                 self._publish_layer(layer)
@@ -279,6 +289,11 @@ class Delivery:
         if self.recording.alone:
             self.recording.end(end)
             pipeline, store = self.identified.pipeline, self.world.results.store
+            if end.status == "success":
+                states, root = SavedStates(store), self.recording.start.root_run_id
+                self.recording.tried(
+                    "clean up after", pipeline.name, lambda: states.discard_obsolete(pipeline.name, root)
+                )
             self.recording.tried(
                 "note the retention of", pipeline.name, lambda: note_retention(store, pipeline.name, pipeline.retention)
             )

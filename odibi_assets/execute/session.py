@@ -88,8 +88,16 @@ class Session:
             return Settled(decision, attempt, time.perf_counter() - started)
         if decision.action == "unknown":
             raise StepError(f"Step {name!r} can't run: {decision.reason}.")
-        with self._time_limit(name, attempt, give_up) as limit:
-            computed = self._compute(decision, references, attempt, limit)
+        decision = self.delivery.flight.joined(decision, lambda: self.world.decide(step, references), self._check_time)
+        if decision.action == "hit":
+            return Settled(decision, attempt, time.perf_counter() - started)
+        assert decision.key is not None
+        try:
+            with self._time_limit(name, attempt, give_up) as limit:
+                computed = self._compute(decision, references, attempt, limit)
+        except BaseException:
+            self.delivery.flight.release(decision.key.digest())
+            raise
         return Settled(decision, attempt, time.perf_counter() - started, computed)
 
     def _time_limit(self, name: str, attempt: int, give_up: Callable[[StepError], object] | None) -> TimeLimit:
@@ -118,6 +126,10 @@ class Session:
             f"{what}: the run took longer than its run_timeout of {self.identified.pipeline.run_timeout:g} s. "
             f"What is finished is kept: oda resume {self.recording.start.pipeline} does the rest."
         )
+
+    def _check_time(self) -> None:
+        if self.is_out_of_time:
+            raise self._run_timeout("A step waited for another run, which computes the same")
 
     @property
     def is_out_of_time(self) -> bool:

@@ -18,12 +18,17 @@ from odibi_assets.keep.store import checked_name
 _TEMPORARY = "tmp"
 
 
+def _lasts(name: str) -> bool:
+    return not name.startswith("leases/")
+
+
 class FolderStore:
     """Objects as files below one folder.
 
-    What is created or swapped (results, snapshots, heads) is fsynced with its folder. Blobs and what
-    is put (records of runs) are not: blobs are verified on read, and a record that can't be read
-    counts as none, so that a power cut costs the last seconds and never gives wrong data.
+    What is created or swapped (results, snapshots, heads) is fsynced with its folder. Not so a lease,
+    which ends with its process, nor blobs and what is put (records of runs): blobs are verified on
+    read, and a record that can't be read counts as none, so that a power cut costs the last seconds
+    and never gives wrong data.
 
     Args:
         durable: False for copies of what lies elsewhere: nothing is fsynced.
@@ -64,7 +69,7 @@ class FolderStore:
             os.replace(temporary, path)
 
     def create(self, name: str, data: bytes) -> bool:
-        with self._reported("create", name), self._written(name, data) as (temporary, path):
+        with self._reported("create", name), self._written(name, data, durable=_lasts(name)) as (temporary, path):
             linked = _linked(temporary, path)
             if linked is not None:
                 return linked
@@ -80,7 +85,7 @@ class FolderStore:
                 found = None
             if found != expected:
                 return False
-            with self._written(name, data) as (temporary, target):
+            with self._written(name, data, durable=_lasts(name)) as (temporary, target):
                 if expected is None:  # ``create`` takes no lock: what it made meanwhile stays.
                     linked = _linked(temporary, target)
                     return _moved(temporary, target) if linked is None else linked

@@ -11,13 +11,17 @@ from pathlib import Path
 
 def this_process() -> str:
     """Host, id and start of this process: an id alone may be another process's later."""
-    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+    return _named(os.getpid())
+
+
+def _named(pid: int) -> str:
+    return f"{socket.gethostname()}/{pid}/{_started(pid)}"
 
 
 def run_process() -> str:
     """As ``this_process``, of the process that a run lives in: the parent, where that starts one for each step."""
     parent = multiprocessing.parent_process()
-    return f"{socket.gethostname()}/{parent.pid}/{_started(parent.pid or 0)}" if parent is not None else this_process()
+    return _named(parent.pid) if parent is not None and parent.pid is not None else this_process()
 
 
 def may_be_alive(process: str) -> bool:
@@ -25,6 +29,10 @@ def may_be_alive(process: str) -> bool:
     host, _, rest = process.partition("/")
     pid, _, started = rest.partition("/")
     return host == socket.gethostname() and pid.isdigit() and bool(started) and _started(int(pid)) == started
+
+
+def host_of(process: str) -> str:
+    return process.partition("/")[0]
 
 
 def _started(pid: int) -> str:
@@ -45,7 +53,7 @@ def may_go_on(process: str, *, began_at: str, now: datetime.datetime) -> bool:
     Args:
         began_at: ISO 8601, UTC.
     """
-    host = process.partition("/")[0]
+    host = host_of(process)
     if host in ("", socket.gethostname()):
         return may_be_alive(process)
     return now - datetime.datetime.fromisoformat(began_at) < datetime.timedelta(hours=MOST_HOURS_ELSEWHERE)

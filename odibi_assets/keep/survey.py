@@ -16,6 +16,7 @@ from odibi_assets.keep import canonical_json
 from odibi_assets.keep.effects import run_entries
 from odibi_assets.keep.garbage import Holdings, Kept, Line, Stored, what_is_kept
 from odibi_assets.keep.guard import Guarded
+from odibi_assets.keep.lease import stale_leases
 from odibi_assets.keep.pin import pins
 from odibi_assets.keep.process import may_go_on
 from odibi_assets.keep.result import Result
@@ -47,6 +48,7 @@ class Garbage:
     runs: tuple[tuple[str, ...], ...] = ()
     temporary: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
+    leases: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     kept: Mapping[str, int] = field(default_factory=dict)
@@ -179,6 +181,7 @@ def garbage_of(
         runs=tuple(_run_garbage(store, holdings, kept)),
         temporary=temporary,
         pins=pins(store, now)[1],
+        leases=tuple(stale_leases(store)),
         states=states,
         sizes={name: store.size(name) or 0 for name in (*blobs, *temporary, *states)},
         kept=dict(Counter(kept.results[stored.id] for stored in stays)),

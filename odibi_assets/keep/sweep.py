@@ -79,7 +79,7 @@ def in_order(garbage: Garbage) -> Iterator[str]:
     yield from (*garbage.snapshots, *garbage.results, *garbage.revocations, *garbage.blobs)
     for names in garbage.runs:
         yield from names
-    yield from (*garbage.temporary, *garbage.pins, *garbage.states)
+    yield from (*garbage.temporary, *garbage.pins, *garbage.leases, *garbage.states)
 
 
 class _Patience:

@@ -23,6 +23,7 @@ from odibi_assets.identify.identity import StepIdentity, with_items
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.orchestrate.alert_sensors import alert_sensors
 from odibi_assets.orchestrate.io_manager import StepIOManager, step_io_manager
+from odibi_assets.orchestrate.lost_runs import lost_runs_sensor
 from odibi_assets.orchestrate.names import (
     ENVIRONMENT_TAG,
     IO_MANAGER_KEY,
@@ -67,7 +68,11 @@ def pipeline_definitions(source: PipelineSource, identified: Identified | None =
         assets=assets,
         jobs=[job, *further],
         schedules=_schedules(pipeline, job),
-        sensors=[*alert_sensors(source, loaded), *rollback_sensors(source, loaded)],
+        sensors=[
+            *alert_sensors(source, loaded),
+            *rollback_sensors(source, loaded),
+            lost_runs_sensor(source, pipeline),
+        ],
         resources={IO_MANAGER_KEY: step_io_manager(source.project.root)},
     )
 

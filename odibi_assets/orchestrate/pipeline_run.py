@@ -27,6 +27,7 @@ from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.process import this_process
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart
+from odibi_assets.keep.saved_state import SavedStates
 from odibi_assets.orchestrate.alerting import alerts_of
 from odibi_assets.orchestrate.rollback import Rollbacks, rollbacks_of
 
@@ -159,6 +160,8 @@ class PipelineRun:
             status = "success" if run.status == "success" else "failed"
             end = RunEnd(status, round(seconds, 3), str(current.id) if current is not None else None)
             runs.finish(root, run_id, end)
+            if status == "success":
+                SavedStates(runs.store).discard_obsolete(self.identity.name, root)
             run = replace(run, end=end)
         return run
 
@@ -186,6 +189,7 @@ class PipelineRun:
     def _launch(self, run_id: str, plan: Plan, steps: tuple[str, ...], parent: Run | None, progress: Progress) -> None:
         from odibi_assets.orchestrate import launch as dagster_launch
         from odibi_assets.orchestrate.assets import pipeline_definitions
+        from odibi_assets.orchestrate.lost_runs import report_lost_runs
         from odibi_assets.orchestrate.names import FORCE_TAG, OVERRIDES_TAG, asset_keys
         from odibi_assets.orchestrate.sync import report_moves
 
@@ -207,6 +211,7 @@ class PipelineRun:
         )
         with dagster_launch.open_instance(self.project) as instance:
             report_moves(self.identified.pipeline, self.project.environment, self.world, instance)
+            report_lost_runs(self.runs, self.identity.name, instance)
             self._report_reused(plan, steps, instance)
             if self.workers == 1:
                 definitions = pipeline_definitions(self.source, self.identified)

@@ -18,9 +18,11 @@ from odibi_assets.execute.redaction import secret_values
 from odibi_assets.execute.rollback import Undoing
 from odibi_assets.execute.session import Session
 from odibi_assets.execute.side_effects import SideEffects
+from odibi_assets.execute.single_flight import SingleFlight
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.effects import Effects
+from odibi_assets.keep.lease import Leases
 from odibi_assets.keep.process import run_process, this_process
 from odibi_assets.keep.run_record import Runs, RunStart
 from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, FORCE_TAG, OVERRIDES_TAG, STORE_TAG, op_name
@@ -97,6 +99,7 @@ def open_session(
         executed,
         parents={name: reference for name, reference in parents.items() if name not in start.skip},
         finished=dict(start.hits),
+        flight=SingleFlight(Leases(world.results.store, run.run_id), lambda: recording.log),
     )
     side_effects = SideEffects(identified.pipeline, world, journal, log)
     if identity.checkpoint == "auto":

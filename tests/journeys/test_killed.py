@@ -9,8 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from project_folder import ProjectFolder
+
+from odibi_assets.declare.project import Project
+from odibi_assets.identify.pipeline_source import find_pipeline
+from odibi_assets.orchestrate.lost_runs import lost_runs_sensor
 
 from .shop import computed, make_shop
 
@@ -71,6 +76,43 @@ def test_a_stopped_run_keeps_what_finished_and_is_resumed(
     assert computed(outcomes) == {"big_orders", "named_orders", "totals", "summary"}
     assert resumed.json["parent_run_id"] == stopped["run_id"]
     assert len(project.data("totals")) == 2
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_daemon_learns_that_a_killed_run_is_not_at_work_any_more(project: ProjectFolder, workers: str) -> None:
+    make_sleepy_shop(project)
+    process = start(project, "--workers", workers)
+    source = find_pipeline(Project.at(project.root), "pipe.yaml")
+    monitor = lost_runs_sensor(source, source.definition().checked())
+    run_id = project.oda("history", "pipe.yaml", "--json").json["runs"][0]["run_id"]
+    with dg.DagsterInstance.from_config(str(project.root / "dagster_home")) as instance:
+
+        def look() -> str:
+            with dg.build_sensor_context(instance=instance) as context:
+                skipped = monitor(context)
+            run = instance.get_run_by_id(run_id)
+            assert isinstance(skipped, dg.SkipReason)
+            assert run is not None
+            return f"{run.status.value}: {skipped.skip_message}"
+
+        assert look() == "STARTED: No run lost its process."
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=60)
+        assert look() == f"FAILURE: Reported as failed: {run_id}."
+        assert look() == "FAILURE: No run lost its process."
+
+
+def test_so_it_does_by_the_next_command(project: ProjectFolder) -> None:
+    make_sleepy_shop(project)
+    process = start(project)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=60)
+    run_id = project.oda("history", "pipe.yaml", "--json").json["runs"][0]["run_id"]
+    assert project.oda("sync", "pipe.yaml").status == 0
+    with dg.DagsterInstance.from_config(str(project.root / "dagster_home")) as instance:
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        assert run.status == dg.DagsterRunStatus.FAILURE
 
 
 def test_two_runs_at_once_both_succeed_and_agree(project: ProjectFolder) -> None:
