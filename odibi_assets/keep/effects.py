@@ -98,12 +98,12 @@ class RunEffects:
 
     def settle(self) -> None:
         """Forget what is undone; of what raised it stays known that it began, so that it can be asked for again."""
-        for effect in self.all():
-            names = list(self.store.list(f"{self.folder}/steps/{effect.step}"))
-            is_left = effect.undone is not None and effect.undone.error is not None
-            for name in names:
-                if not is_left or name.rpartition("/")[2] != "begun":
-                    self.store.delete(name)
+        left = {e.step for e in self.all() if e.undone is not None and e.undone.error is not None}
+        # In this order a beginning goes before what says that it is undone, wherever this is killed.
+        for name in sorted(self.store.list(f"{self.folder}/steps")):
+            *_, step, entry = name.split("/")
+            if step not in left or entry != "begun":
+                self.store.delete(name)
         self.store.delete(f"{self.folder}/wanted")
         for name in list(self.store.list(f"{self.folder}/claims")):
             self.store.delete(name)

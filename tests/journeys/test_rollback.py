@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -308,7 +310,7 @@ def test_an_undone_step_runs_again_though_an_earlier_run_has_the_same_result(sho
 
 def test_a_run_in_progress_is_left_alone(shop: ProjectFolder) -> None:
     shop.edit("effects.py", 'dies("in report")', 'os.system(f"{ODA} history pipe.yaml > seen 2>&1")')
-    shop.edit("effects.py", "LEDGER =", f"ODA = {str(Path(os.sys.executable).with_name('oda'))!r}\nLEDGER =")
+    shop.edit("effects.py", "LEDGER =", f"ODA = {str(Path(sys.executable).with_name('oda'))!r}\nLEDGER =")
     shop.run()
     assert "running" in (shop.root / "seen").read_text()
     assert undone(shop) == []
@@ -460,3 +462,89 @@ def test_collection_keeps_what_waits_to_be_undone(shop: ProjectFolder) -> None:
     (shop.root / "die").unlink()
     shop.oda("plan", "pipe.yaml")
     assert [found[:2] for found in undone(shop)] == [["sent", "done"], ["reserved", "done"]]
+
+
+# What failed and killed steps leave at the paths of their outputs.
+
+STAGING = """
+    name: staging
+    steps:
+      - name: staged
+        layer: bronze
+        command: [python, stage.py]
+        files: [stage.py]
+        outputs: {stage: {path: data/stage, format: folder}}
+    """
+
+STAGE = """
+    import os
+    import pathlib
+    import signal
+    import sys
+
+    folder = pathlib.Path("data/stage")
+    folder.mkdir(parents=True)
+    how = pathlib.Path("how").read_text()
+    (folder / how).write_text(how)
+    if how == "killed":
+        os.kill(os.getppid(), signal.SIGKILL)
+    if how == "failed":
+        sys.exit("half of it is there")
+    """
+
+
+@pytest.mark.parametrize("how", ["killed", "failed"])
+def test_partial_outputs_are_cleared_before_the_next_attempt(project: ProjectFolder, how: str) -> None:
+    project.write("pipe.yaml", STAGING)
+    project.write("stage.py", STAGE)
+    project.write("how", how)
+    answer = project.oda("run", "pipe.yaml")
+    assert killed(answer) if how == "killed" else answer.status == 1
+    assert (project.root / "data/stage").exists() is (how == "killed")
+    project.write("how", "whole")
+    assert project.oda("resume", "pipe.yaml").status == 0
+    assert [path.name for path in (project.root / "data/stage").iterdir()] == ["whole"]
+
+
+def test_python_may_ask_for_the_same(shop: ProjectFolder) -> None:
+    shop.write("broken", "")
+    shop.write(
+        "use.py",
+        """
+        import effects
+        import odibi_assets as oda
+
+        told = []
+
+
+        def undo(context):
+            told.append((context.step, context.effect, len(context.result)))
+
+
+        shop = oda.Pipeline("shop", rollback=True)
+        shop.read("orders", layer="bronze", format="csv", path="data/orders.csv")
+        shop.step(layer="silver", params={"account": "a", "token": "t"}, rollback=undo)(effects.reserved)
+        shop.step(layer="gold", inputs={"sent": "reserved"})(effects.report)
+        result = shop.run()
+        print(result.success, told, [undone.step for undone in result.report.rolled_back.undone])
+        """,
+    )
+    env = {**os.environ, **shop.env, "ODA_PROJECT": str(shop.root)}
+    answer = subprocess.run([sys.executable, "use.py"], cwd=shop.root, env=env, capture_output=True, text=True)
+    assert answer.stdout.splitlines() == ["False [('reserved', 'done', 2)] ['reserved']"], answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("undo:nosuch", "rollback"),
+        ("nosuch:undo", "there is no module"),
+        ("effects:sent2", "rollback"),
+        ("effects:reserved", "a function of one argument, the UndoContext"),
+    ],
+)
+def test_an_undo_that_cannot_be_called_is_a_mistake(shop: ProjectFolder, reference: str, expected: str) -> None:
+    shop.edit("pipe.yaml", "rollback: undo:undo", f"rollback: {reference}")
+    answer = shop.oda("validate", "pipe.yaml")
+    assert answer.status == 2
+    assert expected in answer.text
