@@ -79,5 +79,9 @@ class StepTimeout(StepError, TimeoutError):
     """An attempt at a step took longer than its ``timeout``; another may not."""
 
 
+class StepStopped(StepError):
+    """A step was stopped since another one failed, and nothing is to go on."""
+
+
 class RunTimeout(StepError):
     """A run took longer than its ``run_timeout``; no other attempt of it can end in time."""

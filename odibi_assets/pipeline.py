@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,9 +28,12 @@ from odibi_assets.keep.checkpoint import Checkpoint, checkpoints
 from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.orchestrate.deployment import bind_store_client
 from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
+from odibi_assets.orchestrate.rollback import finished_by
 
 if TYPE_CHECKING:
     import dagster as dg
+
+_log = logging.getLogger("odibi_assets")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -195,9 +199,10 @@ class Pipeline:
         return declare
 
     def on(self, event: AlertEvent, *, priority: int = 0) -> Callable[[Function], Function]:
-        """Declare a function that is told of an event: ``step_failed``, ``run_failed`` or ``recovered``.
+        """Declare a function that is told of an event, as ``step_failed``.
 
-        It takes one argument, a ``StepFailed``, ``RunFailed`` or ``Recovered``. What it raises is logged as a warning.
+        It takes one argument: a ``StepFailed``, ``StepAbsent``, ``RunFailed`` or ``Recovered``, as its event is. What
+        it raises is logged as a warning.
 
         Args:
             priority: The highest is called first.
@@ -316,7 +321,9 @@ class Pipeline:
         skip: tuple[str, ...] = (),
     ) -> PipelineRun:
         source = self._source()
-        return PipelineRun(source.project, source, source.identified(overrides), overrides, selected, forced, skip)
+        opened = PipelineRun(source.project, source, source.identified(overrides), overrides, selected, forced, skip)
+        finished_by(opened.rollbacks, _log.warning)
+        return opened
 
 
 def _positional(function: Callable[..., Any]) -> list[str]:

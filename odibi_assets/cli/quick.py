@@ -66,6 +66,7 @@ def answer(arguments: list[str], started: float) -> int | None:
     from odibi_assets.errors import OdibiAssetsError, ResultGone
     from odibi_assets.identify.url_digest import leave
     from odibi_assets.identify.witness import load_witness
+    from odibi_assets.keep.effects import Effects
     from odibi_assets.orchestrate.deployment import bind_store_client
 
     try:
@@ -80,6 +81,8 @@ def answer(arguments: list[str], started: float) -> int | None:
             selected=select(witness.identity, quick.select) if quick.select else None,
             skip=select(witness.identity, quick.skip),
         )
+        if Effects(world.results.store, project.environment, witness.identity.name).is_waiting:
+            return None
     except OdibiAssetsError:
         return None  # the full way meets it again, and reports it
 

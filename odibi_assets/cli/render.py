@@ -97,12 +97,8 @@ def run_text(report: Report, saved: Saved) -> str:
     for step in report.steps:
         if step.error:
             attempts = "1 attempt" if step.attempts == 1 else f"{step.attempts} attempts"
-            lines.append(
-                coloured(
-                    f"{step.name} failed after {attempts}: {step.error}",
-                    "failed",
-                )
-            )
+            became = "is absent" if step.outcome == "absent" else "failed"
+            lines.append(coloured(f"{step.name} {became} after {attempts}: {step.error}", step.outcome))
     counts = ", ".join(f"{count} {outcome}" for outcome, count in by_outcome(report).items())
     lines.append(f"{report.pipeline}: {report.status} in {report.seconds:.2f} s ({counts}).")
     slowest = sorted((step for step in report.steps if step.outcome == "computed"), key=lambda step: -step.seconds)
@@ -113,6 +109,8 @@ def run_text(report: Report, saved: Saved) -> str:
         lines.append(f"Nothing to do: every result was reused, which spared {spared}.")
     elif report.count("cached"):
         lines.append(f"Reuse spared {spared}.")
+    if report.rolled_back is not None and report.run_id is not None:
+        lines.append(report.rolled_back.described(report.run_id))
     lines.append(_next(report))
     return "\n".join(lines)
 

@@ -14,8 +14,8 @@ from odibi_assets.declare.step import Step
 
 Origin = Literal["default", "preset", "pipeline", "step"]
 
-_OF_PIPELINE = ("checkpoint", "cache", "retry", "timeout", "run_timeout", "on_error", "resume", "retention")
-_OF_STEP = ("retry", "timeout", "checkpoint", "critical", "cache")
+_OF_PIPELINE = ("checkpoint", "cache", "retry", "timeout", "run_timeout", "on_error", "rollback", "resume", "retention")
+_OF_STEP = ("retry", "timeout", "checkpoint", "critical", "optional", "cache")
 # What a step does not say, these take from the pipeline.
 _INHERITED = ("retry", "timeout")
 

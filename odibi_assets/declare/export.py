@@ -47,7 +47,7 @@ def function_name(function: Callable[..., Any], path: str) -> str:
 
 
 def _plain(value: Any, path: str) -> Any:
-    if callable(value) and path.rpartition(".")[2] == "python":
+    if callable(value) and path.rpartition(".")[2] in ("python", "rollback"):
         return function_name(value, path)
     if isinstance(value, Mapping):
         return {_plain(key, f"a key of {path}"): _plain(item, f"{path}.{key}") for key, item in value.items()}

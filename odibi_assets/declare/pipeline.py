@@ -67,6 +67,9 @@ class Pipeline(Model):
     on_error: Literal["fail_fast", "continue"] = Field(
         "fail_fast", description="fail_fast: nothing new starts after a failure; continue: independent steps go on."
     )
+    rollback: bool = Field(
+        False, description="true: a run that fails undoes what it did: its steps' side effects, and what it published."
+    )
     steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1)] = Field(
         description="The steps, in any order."
     )
@@ -74,6 +77,16 @@ class Pipeline(Model):
     @cached_property
     def by_name(self) -> Mapping[str, Step]:
         return {step.name: step for step in self.steps}
+
+    @cached_property
+    def awaited(self) -> frozenset[str]:
+        """Steps of which some other must hear where they are absent: it accepts that, or follows them without data."""
+        found: set[str] = set()
+        for step in reversed(self.ordered):
+            found.update(step.after, (step.bindings[name].step for name in step.accepts))
+            if step.name in found:
+                found.update(taken.step for taken in step.bindings.values())
+        return frozenset(found)
 
     @cached_property
     def ordered(self) -> tuple[Step, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from odibi_assets.declare.condition import Condition
 from odibi_assets.declare.input import Input
 from odibi_assets.declare.policies import Model, Retry, StepCache, TimeoutSeconds
 
@@ -69,6 +70,13 @@ class Write(Model):
     path: str = Field(description="A file below the project root.")
 
 
+class OptionalInput(Model):
+    """An input without which the step can run."""
+
+    step: str = Field(description="A step, or step.output.")
+    if_absent: Literal["none"] = Field(description="none: where the step has no result in a run, None is handed over.")
+
+
 class Step(Model):
     """One step, as declared.
 
@@ -93,10 +101,10 @@ class Step(Model):
     command: Annotated[tuple[Argument, ...], Field(strict=False, min_length=1)] | None = Field(
         None, description="A program and its arguments, run at the project root; its outputs are the files it makes."
     )
-    inputs: Annotated[tuple[str, ...], Field(strict=False)] | dict[str, str] = Field(
+    inputs: Annotated[tuple[str, ...], Field(strict=False)] | dict[str, str | OptionalInput] = Field(
         (),
-        description="Steps: a list where parameter and step have one name, else a mapping of parameter to step or "
-        "step.output.",
+        description="Steps: a list where parameter and step have one name, else a mapping of parameter to step, "
+        "step.output, or {step: …, if_absent: none}.",
     )
     outputs: dict[Name, DeclaredOutput] = Field(
         {}, description="What the function returns as a dict, each an asset of its own; one result unless given."
@@ -124,14 +132,36 @@ class Step(Model):
     )
     cache: StepCache = Field(StepCache(), description="What is known of reads that can't be seen.")
     deterministic: bool = Field(False, description="SQL: run in one thread, so that sums of doubles repeat exactly.")
+    rollback: str | SkipJsonSchema[Callable[..., Any]] | None = Field(
+        None,
+        description="module:function that undoes the step's side effects; it receives an UndoContext. No part of what "
+        "the step computes.",
+    )
+    optional: bool = Field(
+        False, description="true: where the step fails, it is absent and the run goes on; what needs it is skipped."
+    )
+    when: bool | str | SkipJsonSchema[Condition] = Field(
+        True,
+        description="Whether the step is wanted: true, false or one condition over params and env, as "
+        '"{{ params.year > 2012 }}". Where it is false, the step is absent and does not run.',
+    )
     write: Write | None = Field(None, description="A copy of the result for people; no part of what the step computes.")
 
     @cached_property
     def bindings(self) -> Mapping[str, Input]:
         """Parameter or table name → what it takes; in a list, an output names the parameter that takes it."""
         if isinstance(self.inputs, dict):
-            return {name: Input.parse(text) for name, text in self.inputs.items()}
+            return {
+                name: Input.parse(taken.step if isinstance(taken, OptionalInput) else taken)
+                for name, taken in self.inputs.items()
+            }
         return {taken.output or taken.step: taken for taken in map(Input.parse, self.inputs)}
+
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """Parameters of the inputs that may be absent."""
+        inputs = self.inputs if isinstance(self.inputs, dict) else {}
+        return tuple(name for name, taken in inputs.items() if isinstance(taken, OptionalInput))
 
     def place_of_input(self, name: str) -> tuple[str | int, ...]:
         """Where an input stands in the declaration."""

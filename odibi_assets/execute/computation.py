@@ -78,8 +78,8 @@ class Computation:
     root_run_id: str = ""
     forced: bool = False
 
-    def run(self, decision: Decision, inputs: Mapping[str, Kept], *, attempt: int) -> Computed:
-        """Compute a step from its inputs: parameter or table → value.
+    def run(self, decision: Decision, inputs: Mapping[str, Kept | None], *, attempt: int) -> Computed:
+        """Compute a step from its inputs: parameter or table → value, None for what is absent.
 
         Raises:
             StepError: The step was called wrongly, or its files changed meanwhile.
@@ -123,18 +123,24 @@ class Computation:
             used_state=watched.state is not None and watched.state.is_used,
         )
 
-    def _handed(self, kept: Kept, handed_as: str) -> Any:
+    def _handed(self, kept: Kept | None, handed_as: str) -> Any:
+        if kept is None:
+            return None
         if kept.format == "parquet" and handed_as not in (*FRAMES, *ANYTHING):
             raise StepError(f"An input is a frame, and the function asks for {handed_as}: name a frame's type.")
         with unobserved():
             return handed(kept, handed_as, self.engine, self.folder)
 
-    def _run_command(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
+    def _run_command(self, step: Step, decision: Decision, inputs: Mapping[str, Kept | None], attempt: int) -> _Watched:
         assert decision.key is not None
         command = self.identified.commands[step.name]
         with unobserved():
             with self.limit.interruptible():
-                given = {name: handed(kept, PATH, self.engine, self.folder) for name, kept in inputs.items()}
+                given = {
+                    name: handed(kept, PATH, self.engine, self.folder)
+                    for name, kept in inputs.items()
+                    if kept is not None
+                }
             env = command_environment(self.world.env, decision.step.env, given)
             arguments = fill_env(list(command.arguments), self.world.env)
             run_command(command, arguments, self.world.root, env, self.log.info, self.limit.check)
@@ -151,7 +157,7 @@ class Computation:
                 "Run again when they rest."
             )
 
-    def _run_read(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
+    def _run_read(self, step: Step, decision: Decision, inputs: Mapping[str, Kept | None], attempt: int) -> _Watched:
         assert step.read is not None and decision.key is not None
         if decision.step.source is not None:
             return self._run_url(step, decision)
@@ -175,8 +181,8 @@ class Computation:
             options = fill_env(step.read.options, self.world.env)
             return _Watched(self.engine.read(step.read.format, [SourceFile(path, shown=source.url)], options))
 
-    def _run_sql(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
-        tables = {name: self._as_table(name, kept) for name, kept in inputs.items()}
+    def _run_sql(self, step: Step, decision: Decision, inputs: Mapping[str, Kept | None], attempt: int) -> _Watched:
+        tables = {name: self._as_table(name, kept) for name, kept in inputs.items() if kept is not None}
         statement = fill_env(self.identified.statements[step.name], self.world.env)
         threads = 1 if step.deterministic else None
         return _Watched(run_statement(statement, tables, threads=threads, interruptible=self.limit.interruptible))
@@ -186,7 +192,7 @@ class Computation:
             raise StepError(f"Input {name!r} is a {kept.format} value: expected a frame, since SQL reads tables.")
         return kept.value
 
-    def _run_python(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
+    def _run_python(self, step: Step, decision: Decision, inputs: Mapping[str, Kept | None], attempt: int) -> _Watched:
         transform = self.identified.transforms[step.name]
         with self.limit.interruptible():
             arguments = {name: self._handed(inputs[name], transform.inputs[name]) for name in step.bindings}

@@ -43,7 +43,7 @@ class Recording:
         """Record that an attempt at a step failed."""
         if not will_retry:
             self.failed.add(name)
-        message, cause = (redacted(error_text(link), self.secrets) for link in (error, root_cause(error)))
+        message, cause = self.told(error)
         record = StepRecord(
             name,
             "failed",
@@ -51,10 +51,15 @@ class Recording:
             attempt,
             reason="it is tried again" if will_retry else "",
             error=message,
-            cause=None if cause == message else cause,
+            cause=cause,
             will_retry=will_retry,
         )
         self.note(record)
+
+    def told(self, error: BaseException) -> tuple[str, str | None]:
+        """An error as it is recorded, and the end of its chain where that is another."""
+        message, cause = (redacted(error_text(link), self.secrets) for link in (error, root_cause(error)))
+        return message, None if cause == message else cause
 
     def hold_back(self, name: str, reason: str = "another step failed") -> None:
         """Record that a step was not started."""

@@ -8,10 +8,12 @@ import importlib.metadata
 import platform
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from odibi_assets.declare.condition import Condition
 from odibi_assets.declare.definition import Definition
 from odibi_assets.declare.mistake import nearest
 from odibi_assets.declare.pipeline import Pipeline
@@ -31,6 +33,7 @@ from odibi_assets.identify.module_values import ModuleValues
 from odibi_assets.identify.shown_value import safe_repr
 from odibi_assets.identify.sql_statement import BadStatement, Statement, parse_statement
 from odibi_assets.identify.transform import PATH, Transform, check_transform
+from odibi_assets.identify.undo import check_undo
 from odibi_assets.identify.url_digest import UrlSource
 
 
@@ -40,6 +43,7 @@ class Identified:
 
     Attributes:
         transforms: Python step → its resolved function.
+        undos: Step → the function that undoes its side effects, where it has one.
         statements: SQL step → its text, with environment templates unfilled.
         values: Module values that the steps reach, as they were when the import ended.
         commands: Command step → its program.
@@ -53,6 +57,7 @@ class Identified:
     values: ModuleValues
     commands: Mapping[str, Command] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    undos: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
 
 def identify(definition: Definition, root: Path) -> Identified:
@@ -74,6 +79,7 @@ class _Identification:
         self.statements: dict[str, str] = {}
         self.parsed: dict[str, Statement] = {}
         self.commands: dict[str, Command] = {}
+        self.undos: dict[str, Callable[..., Any]] = {}
         self.files: list[Path] = []
 
     def run(self) -> Identified:
@@ -83,6 +89,9 @@ class _Identification:
             transform = check_transform(self.definition, place, step)
             if transform is not None:
                 self.transforms[step.name] = transform
+            undo = check_undo(self.definition, place, step)
+            if undo is not None:
+                self.undos[step.name] = undo
         pipeline = self.definition.checked()
         prints = self._fingerprints(pipeline)
         self._check_module_names(prints)
@@ -95,7 +104,7 @@ class _Identification:
         places = {name: place for one in prints.values() for name, place in one.values.items()}
         values = ModuleValues.taken(places, self.root)
         return Identified(
-            pipeline, identity, self.transforms, self.statements, values, self.commands, tuple(self.files)
+            pipeline, identity, self.transforms, self.statements, values, self.commands, tuple(self.files), self.undos
         )
 
     def _check_command(self, place: Place, step: Step) -> None:
@@ -256,6 +265,9 @@ class _Identification:
             allow=("all",) if self._has_source(step) else step.cache.allow,
             places={name: output.path for name, output in step.outputs.items() if output.path is not None},
             write=(step.write.format, step.write.path) if step.write is not None else None,
+            accepts=step.accepts,
+            when=step.when if isinstance(step.when, Condition) else None,
+            optional=step.optional,
         )
 
     def _handed_as(self, step: Step, name: str) -> str:

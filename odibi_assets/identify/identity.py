@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from odibi_assets.declare.condition import Condition
 from odibi_assets.declare.input import Input
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.key import Key
@@ -34,6 +35,9 @@ class StepIdentity:
         allow: Kinds of obstacles that the step declares harmless.
         places: Output → the path where it is put back when it is reused.
         write: Format and path of the copy for people.
+        accepts: Parameters whose input may be absent.
+        when: The condition without which it does not run.
+        optional: Whether it is absent where it fails.
     """
 
     name: str
@@ -52,6 +56,14 @@ class StepIdentity:
     allow: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     write: tuple[str, str] | None = None
+    accepts: tuple[str, ...] = ()
+    when: Condition | None = None
+    optional: bool = False
+
+    def does_without(self, step: str) -> bool:
+        """Does it take data of a step, and accept that there are none?"""
+        taking = [name for name, taken in self.bindings.items() if taken.step == step]
+        return bool(taking) and set(taking) <= set(self.accepts)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -71,6 +83,9 @@ class StepIdentity:
             "allow": list(self.allow),
             "places": dict(self.places),
             "write": list(self.write) if self.write else None,
+            "accepts": list(self.accepts),
+            "when": self.when.to_json() if self.when is not None else None,
+            "optional": self.optional,
         }
 
     @classmethod
@@ -92,6 +107,9 @@ class StepIdentity:
             allow=tuple(data["allow"]),
             places=data["places"],
             write=tuple(data["write"]) if data["write"] else None,
+            accepts=tuple(data["accepts"]),
+            when=Condition(**data["when"]) if data["when"] is not None else None,
+            optional=data["optional"],
         )
 
 

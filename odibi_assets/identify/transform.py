@@ -59,7 +59,7 @@ def resolve(reference: str | Callable[..., Any]) -> Transform:
     Raises:
         BadReference: There is no such module or function, or its parameters can't be bound.
     """
-    function = reference if callable(reference) else _import(reference)
+    function = reference if callable(reference) else imported(reference)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError) as error:
@@ -85,7 +85,12 @@ def resolve(reference: str | Callable[..., Any]) -> Transform:
     return Transform(function, inputs, tuple(params), frozenset(required), takes_any, context)
 
 
-def _import(reference: str) -> Callable[..., Any]:
+def imported(reference: str) -> Callable[..., Any]:
+    """The function behind ``module:function``.
+
+    Raises:
+        BadReference: There is no such module or function.
+    """
     module_name, colon, name = reference.partition(":")
     if not colon or not module_name or not name:
         raise BadReference(reference, "module:function")

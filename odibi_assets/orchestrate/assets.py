@@ -13,7 +13,7 @@ from odibi_assets.decide.plan import World, open_world
 from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.step import Step
-from odibi_assets.errors import OdibiAssetsError, RunTimeout, StepError, StepTimeout
+from odibi_assets.errors import OdibiAssetsError, RunTimeout, StepError, StepStopped, StepTimeout
 from odibi_assets.execute.recording import error_text
 from odibi_assets.execute.redaction import redacted
 from odibi_assets.execute.session import Session
@@ -21,6 +21,7 @@ from odibi_assets.execute.transient import is_transient, retry_after_s
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity, with_items
 from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.orchestrate.absence import absence_metadata, tell_absence
 from odibi_assets.orchestrate.alert_sensors import alert_sensors
 from odibi_assets.orchestrate.io_manager import StepIOManager, step_io_manager
 from odibi_assets.orchestrate.lost_runs import lost_runs_sensor
@@ -34,6 +35,7 @@ from odibi_assets.orchestrate.names import (
     job_name,
     op_name,
 )
+from odibi_assets.orchestrate.rollback_sensor import rollback_sensors
 from odibi_assets.orchestrate.run_session import open_session
 
 _IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
@@ -67,7 +69,11 @@ def pipeline_definitions(source: PipelineSource, identified: Identified | None =
         assets=assets,
         jobs=[job, *further],
         schedules=_schedules(pipeline, job),
-        sensors=[*alert_sensors(source, loaded), lost_runs_sensor(source, pipeline)],
+        sensors=[
+            *alert_sensors(source, loaded),
+            *rollback_sensors(source, loaded),
+            lost_runs_sensor(source, pipeline),
+        ],
         resources={IO_MANAGER_KEY: step_io_manager(source.project.root)},
     )
 
@@ -158,6 +164,14 @@ def _asset(
             session.recording.hold_back(step.name, OUT_OF_TIME)
             raise dg.Failure(f"Held back: {OUT_OF_TIME}.", allow_retries=False)
         settled = _attempt(context, session, step.name, retry)
+        if settled.decision.absence is not None:
+            session.pass_over(settled)
+            tell_absence(context.log, settled)
+            if step.name not in pipeline.awaited:
+                # What is not put out, Dagster does not wait for: it skips what follows.
+                for asset in keys.values():
+                    context.log_event(dg.AssetObservation(asset, metadata=absence_metadata(settled)))
+                return
         key = settled.decision.key
         tags = {"dagster/code_version": str(key.code_version())} if key is not None else {}
         for output in keys:
@@ -187,9 +201,14 @@ def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, ret
 
     try:
         return session.settle(name, attempt=attempt, give_up=give_up if context.run.remote_job_origin else None)
+    except StepStopped as error:
+        session.recording.hold_back(name, "it was stopped, since another step failed")
+        raise dg.Failure(str(error), allow_retries=False) from None
     except (Exception, SystemExit) as error:  # a step's code may raise anything; an interrupt passes
         transient = is_transient(error) and not _is_last_in_time(error, retry)
         will_retry = transient and attempt <= retry.max_retries
+        if not will_retry and session.is_optional(name) and not isinstance(error, RunTimeout):
+            return session.without(name, error, attempt=attempt, seconds=time.perf_counter() - started)
         session.fail(name, error, attempt=attempt, seconds=time.perf_counter() - started, will_retry=will_retry)
         told = error_text(error)
         message = redacted(told, session.recording.secrets)

@@ -218,9 +218,30 @@ TABLE = {
         "after: [orders]", "after: [orders.x]", 17, "steps[2].after[0]", "orders.x", "hands on no data", "orders"),
     "two inputs for one parameter": (
         "inputs: [clean]", "inputs: [clean, clean]", 16, "steps[2].inputs", "clean, clean", "each name once", None),
-    "an input that may be absent": (
-        "inputs: [clean]", "inputs: {clean: {step: clean, if_absent: none}}", 16, "steps[2].inputs.clean",
-        "{'step': 'clean', 'if_absent': 'none'}", "not built yet", None),
+    "an absent table": (
+        "inputs: [clean]", "inputs: {clean: {step: clean, if_absent: none}}", 16, "steps[2].inputs.clean.if_absent",
+        "none", "SQL has no absent table", None),
+    "another word for an absent input": (
+        "inputs: [orders]", "inputs: {orders: {step: orders, if_absent: nil}}", 10, "steps[1].inputs.orders.if_absent",
+        "nil", "'none'", None),
+    "an input that may be absent, of an unknown step": (
+        "inputs: [orders]", "inputs: {orders: {step: ordrs, if_absent: none}}", 10, "steps[1].inputs.orders.step",
+        "ordrs", "a step of this pipeline", "orders"),
+    "optional as a text": (
+        "after: [orders]", "optional: 'yes'", 17, "steps[2].optional", "yes", "true or false", None),
+    "a condition that is no template": (
+        "after: [orders]", "when: x", 17, "steps[2].when", "x", "true, false or one condition", None),
+    "a condition of an unknown param": (
+        "after: [orders]", 'when: "{{ params.yaer > 2012 }}"', 17, "steps[2].when", "{{ params.yaer }}",
+        "a parameter of the pipeline", "year"),
+    "a condition that is a number": (
+        "after: [orders]", 'when: "{{ params.year }}"', 17, "steps[2].when", "params.year, which is a number",
+        "a comparison, true or false", None),
+    "a condition that compares a variable with a number": (
+        "after: [orders]", 'when: "{{ env.YEAR > 2012 }}"', 17, "steps[2].when",
+        "env.YEAR > 2012, which compares a text with a number", "a variable is always a text", None),
+    "a condition that calls": (
+        "after: [orders]", 'when: "{{ exit() }}"', 17, "steps[2].when", "exit()", "a comparison, and, or, not", None),
     "a copy outside": (
         "after: [orders]", "write: {format: csv, path: /tmp/x}", 17, "steps[2].write.path", "/tmp/x", "below", None),
     "a copy in an unknown format": (

@@ -264,6 +264,12 @@ def test_several_urls_are_asked_at_once(project: ProjectFolder, source: HttpSour
     assert "can't be reached, or broke off" in plan["a"]["reason"]
 
 
+def test_a_step_whose_condition_is_false_asks_nothing(project: ProjectFolder, source: HttpSource) -> None:
+    declare(project, source.put("/prices.csv", CSV), fields="when: false")
+    assert outcome(project) == "absent"
+    assert source.requests == []
+
+
 # Secrets.
 
 
