@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from odibi_assets.errors import OdibiAssetsError, StoreError
+from odibi_assets.execute.exception_chain import root_cause
 from odibi_assets.execute.redaction import redacted
-from odibi_assets.execute.transient import root_cause
 from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart, StepRecord
 
 _log = logging.getLogger("odibi_assets")
