@@ -106,10 +106,6 @@ def _is_final(error: BaseException) -> bool:
     return isinstance(error, SystemExit) or any(name in _CANCELS or name in _PERMANENT_NAMES for name in names)
 
 
-_NAME_SERVER_IS_BUSY
-    return any(name in _PERMANENT_NAMES for name in names)
-
-
 _NAME_SERVER_IS_BUSY = -3  # socket.EAI_AGAIN, without importing socket.
 
 
