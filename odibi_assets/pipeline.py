@@ -273,8 +273,9 @@ class Pipeline:
 
     def _declare(self, name: str, layer: str, fields: Mapping[str, Any], **transform: Any) -> None:
         chosen = {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
-        if isinstance(chosen.get("retry"), Retry):
-            chosen["retry"] = _as_data(chosen["retry"])
+        retry = chosen.get("retry")
+        if isinstance(retry, Retry):
+            chosen["retry"] = _as_data(retry)
         self._steps.append({"name": name, "layer": layer, **transform, **chosen})
 
     def _source(self) -> PipelineSource:

@@ -40,7 +40,7 @@ class Definition:
     pipeline: Pipeline | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     prefix: Place = ()
-    retry: Retry = Retry()
+    retry: Retry = field(default_factory=Retry)
 
     def mistake(self, place: Place, found: object, expected: str, nearest: str | None = None) -> None:
         """Note one more mistake at a place in the file."""

@@ -12,7 +12,7 @@ import yaml
 from odibi_assets.declare.yaml_source import parse_yaml
 from odibi_assets.errors import UsageError
 
-_IS_REFERENCE = re.compile(r"(\.python|retry\.on\[\d+\])$")
+_IS_REFERENCE = re.compile(r"((^|\.)python|retry\.on\[\d+\])$")
 _PLAIN = (type(None), bool, int, float, str, bytes, datetime.date, datetime.datetime)
 
 

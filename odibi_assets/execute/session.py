@@ -20,7 +20,7 @@ from odibi_assets.engines.pandas_engine import PandasEngine
 from odibi_assets.errors import DamagedObject, RunTimeout, StepError, StepTimeout
 from odibi_assets.execute import observer
 from odibi_assets.execute.commit import Computed, commit
-from odibi_assets.execute.computation import Computation, FilesChanged
+from odibi_assets.execute.computation import Computation, FilesChanged, attempt_with
 from odibi_assets.execute.copies import Copies
 from odibi_assets.execute.delivery import Delivery
 from odibi_assets.execute.recording import Recording
@@ -255,7 +255,9 @@ class Session:
         step = self.identified.identity.by_name[name]
         references = self._references(step)
         decision = self.world.decide(step, references, forced=True)
-        computed = self._compute(decision, references, 1)
+        result = self._result(name, reference)
+        attempt = attempt_with(self.identified.pipeline.by_name[name], result.params if result is not None else {})
+        computed = self._compute(decision, references, attempt)
         if computed.version != reference.version:
             raise StepError(
                 f"The stored data of step {name!r} are damaged, and computing it again gives another version "
@@ -316,10 +318,19 @@ class Session:
 
     # Failures.
 
-    def fail(self, name: str, error: BaseException, *, attempt: int, seconds: float, will_retry: bool) -> None:
-        """Record that an attempt at a step failed."""
+    def fail(
+        self,
+        name: str,
+        error: BaseException,
+        *,
+        attempt: int,
+        seconds: float,
+        will_retry: bool,
+        wait_s: float | None = None,
+    ) -> None:
+        """Record that an attempt at a step failed, and in how many seconds another one follows, where it is known."""
         self._at_work.discard(name)
-        self.recording.fail(name, error, attempt=attempt, seconds=seconds, will_retry=will_retry)
+        self.recording.fail(name, error, attempt=attempt, seconds=seconds, will_retry=will_retry, wait_s=wait_s)
 
     def abandon(self, name: str, error: StepError, *, attempt: int, seconds: float, will_retry: bool) -> None:
         """Record that an attempt can't be interrupted, clear what it left, and keep what is finished.

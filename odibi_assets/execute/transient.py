@@ -94,9 +94,9 @@ def is_transient(error: BaseException) -> bool:
     return not any(map(_is_final, links)) and any(map(_one_is_transient, links))
 
 
-def is_final(error: BaseException) -> bool:
-    """Did somebody stop the work, or does the error settle the matter, whatever else is in its chain?"""
-    return any(map(_is_final, chain(error)))
+def is_cancel(error: BaseException) -> bool:
+    """Did somebody stop the work?"""
+    return any(name in _CANCELS for link in chain(error) for name in _names(link))
 
 
 def _is_final(error: BaseException) -> bool:
