@@ -6,7 +6,7 @@ DATA := data/nycflights13/.written
 SERVERS := $(VENV)/.servers/.installed
 AZURITE := azurite@3.35.0
 
-.PHONY: setup run test dev bench schemas docs pictures check fuzz clean
+.PHONY: setup run test dev bench schemas docs pictures check fuzz torture clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -49,6 +49,10 @@ test: check $(DATA) $(SERVERS)  ## check, and all tests
 
 fuzz: $(STAMP)  ## random pipelines and edits, many more than the tests make
 	ODA_FUZZ_EDITS=2000 $(BIN)/python -m pytest tests/journeys/test_differential.py -s
+
+torture: $(STAMP)  ## a thousand runs killed at random moments, and faults at many operations of the store
+	ODA_TORTURE_KILLS=1000 $(BIN)/python -m pytest tests/journeys/test_torture.py tests/journeys/test_faults.py \
+		--numprocesses auto --maxprocesses 2 -rP
 
 schemas: $(STAMP)  ## docs/schemas, from the types of the commands' documents
 	$(BIN)/python docs/generate/schemas.py

@@ -1,6 +1,6 @@
 """What is measured, side by side in one run; prints a table for docs/performance.md.
 
-    python benchmarks/run.py [--runs 5] [--only flights small frames sql bucket scaling]
+    python benchmarks/run.py [--runs 5] [--only flights small frames sql checkpoints bucket scaling]
 
 Whole processes, except for ``frames`` and ``sql``, which measure one frame and one statement. Each section has a
 process of its own: what a parent holds counts in the peak memory of its children.
@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import bucket
+import checkpoints
 import flights
 import frames
 import small_steps
@@ -28,6 +29,7 @@ SECTIONS: dict[str, Callable[[int], Iterator[Row]]] = {
     "small": small_steps.rows,
     "frames": frames.rows,
     "sql": statements.rows,
+    "checkpoints": checkpoints.rows,
     "bucket": bucket.rows,
     "scaling": lambda runs: flights.scaling(),
 }

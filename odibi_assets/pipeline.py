@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
+from odibi_assets.decide.plan import snapshots_of
 from odibi_assets.declare.definition import Definition
 from odibi_assets.declare.hook import Hook
 from odibi_assets.declare.mistake import expected_one_of
@@ -22,6 +23,7 @@ from odibi_assets.execute.report import Report
 from odibi_assets.execute.time_limit import process_spared
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.keep.checkpoint import Checkpoint, checkpoints
 from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.orchestrate.deployment import bind_store_client
 from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
@@ -91,7 +93,7 @@ class Pipeline:
 
     Args:
         name: Names the asset group, the job and the line of snapshots.
-        checkpoint: ``auto`` or ``layer``.
+        checkpoint: A mode, as ``layer``, or a mapping, as ``{"mode": "interval", "seconds": 30}``.
         retry: How transient failures are tried again.
         settings: Any other field of the YAML: ``layers``, ``params``, ``on_error``, ``store``, …
 
@@ -270,6 +272,13 @@ class Pipeline:
         """Ids of the runs, newest first."""
         opened = self._open(Overrides())
         return [run.start.run_id for run in opened.runs.of_pipeline(self.name, opened.project.environment)]
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """What can be gone back to, newest first: each snapshot with its run, progress and size."""
+        opened = self._open(Overrides())
+        runs = {run.start.run_id: run for run in opened.runs.of_pipeline(self.name, opened.project.environment)}
+        snapshots = snapshots_of(opened.world, opened.project, self.name)
+        return list(checkpoints(snapshots, runs, opened.world.results))
 
     def _declare(self, name: str, layer: str, fields: Mapping[str, Any], **transform: Any) -> None:
         chosen = {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from faults import Fault
 from warm_process import WarmProcess
 
 
@@ -44,6 +45,7 @@ class Zygote:
         *,
         full: bool = False,
         kill_after_s: float | None = None,
+        fault: Fault | None = None,
     ) -> Answer:
         out, err = folder / ".stdout", folder / ".stderr"
         request = {
@@ -54,6 +56,7 @@ class Zygote:
             "stderr": str(err),
             "full": full,
             "kill_after_s": kill_after_s,
+            "fault": asdict(fault) if fault is not None else None,
         }
         return Answer(self.process.ask(request), out.read_text(), err.read_text())
 
@@ -85,19 +88,22 @@ class ProjectFolder:
         assert old in text, f"{old!r} is not in {name}"
         path.write_text(text.replace(old, new))
 
-    def oda(self, *arguments: str, full: bool = False, kill_after_s: float | None = None) -> Answer:
+    def oda(
+        self, *arguments: str, full: bool = False, kill_after_s: float | None = None, fault: Fault | None = None
+    ) -> Answer:
         """Run a command.
 
         Args:
             full: Skip the quick way.
             kill_after_s: Kill it, with all that it started, unless it is done by then; its status is negative then.
+            fault: What happens to its store, where that is a folder.
         """
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("ODA_", "DAGSTER_", "PYTHON"))
         }
         env = {**kept, "DAGSTER_HOME": str(self.root / "dagster_home"), **self.env}
         command = ["-C", str(self.root), *arguments]
-        return self.zygote.oda(command, self.root, env, full=full, kill_after_s=kill_after_s)
+        return self.zygote.oda(command, self.root, env, full=full, kill_after_s=kill_after_s, fault=fault)
 
     def complete(self) -> Answer:
         """Run the bare command, as a shell does that asks for completions; what it asks is in ``env``."""

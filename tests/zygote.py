@@ -12,6 +12,7 @@ import tempfile
 import traceback
 from typing import Any
 
+from faults import Fault, install
 from warm_process import serve
 
 
@@ -32,6 +33,8 @@ def answer_request(request: dict[str, Any]) -> int:
     os.environ.update(request["env"])
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    if request["fault"] is not None:
+        install(Fault(**request["fault"]))
     try:
         status = _run(request)
     except BaseException:

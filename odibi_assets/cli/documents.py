@@ -200,11 +200,23 @@ class HistoryRun(Document):
     why_not: str | None
 
 
+class HistoryCheckpoint(Document):
+    snapshot: str
+    published_at: Time
+    run_id: Annotated[str | None, Field(description="null where a run with nothing to do published it")]
+    done: Annotated[int, Field(description="Steps that the run finished.")]
+    total: Annotated[int, Field(description="Steps that the run planned.")]
+    steps: list[str]
+    size_bytes: int
+    is_current: bool
+
+
 class HistoryDocument(Document):
-    """Runs, newest first."""
+    """Runs, and the snapshots that are kept, each newest first."""
 
     pipeline: str
     runs: list[HistoryRun]
+    checkpoints: list[HistoryCheckpoint]
 
 
 class Message(Document):

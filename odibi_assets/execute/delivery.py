@@ -36,6 +36,7 @@ from odibi_assets.identify.observed_inputs import unobserved
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.retention import note_retention
 from odibi_assets.keep.run_record import RunEnd, StepRecord
+from odibi_assets.keep.saved_state import SavedStates
 from odibi_assets.keep.snapshot import Snapshots
 
 
@@ -290,6 +291,11 @@ class Delivery:
         if self.recording.alone:
             self.recording.end(end)
             pipeline, store = self.identified.pipeline, self.world.results.store
+            if end.status == "success":
+                states, root = SavedStates(store), self.recording.start.root_run_id
+                self.recording.tried(
+                    "clean up after", pipeline.name, lambda: states.discard_obsolete(pipeline.name, root)
+                )
             self.recording.tried(
                 "note the retention of", pipeline.name, lambda: note_retention(store, pipeline.name, pipeline.retention)
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,9 +121,20 @@ class SavedStates:
         for name in list(self.store.list(folder)):
             self.store.delete(name)
 
-    def all(self) -> Iterator[tuple[str, Digest]]:
-        """Pipeline and key of every state that has a record."""
-        for name in self.store.list("state"):
+    def discard_obsolete(self, pipeline: str, root_run_id: str) -> None:
+        """Forget what a run and its re-executions saved, since one of them succeeded.
+
+        Steps that succeeded left none; what is there belongs to keys that an edit made another of since.
+        """
+        for _, key in list(self.all(pipeline)):
+            with contextlib.suppress(DamagedObject):  # Collection sees to those.
+                state = self.get(pipeline, key)
+                if state is not None and state.root_run_id == root_run_id:
+                    self.discard(pipeline, key)
+
+    def all(self, pipeline: str | None = None) -> Iterator[tuple[str, Digest]]:
+        """Pipeline and key of every state that has a record, or of those of one pipeline."""
+        for name in self.store.list("state" if pipeline is None else f"state/{pipeline}"):
             _, pipeline, key, what = name.split("/")
             if what == _ABOUT:
                 yield pipeline, Digest(key)

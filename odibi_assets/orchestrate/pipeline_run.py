@@ -26,6 +26,7 @@ from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.process import this_process
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart
+from odibi_assets.keep.saved_state import SavedStates
 from odibi_assets.orchestrate.alerting import alerts_of
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ class PipelineRun:
             status = "success" if run.status == "success" else "failed"
             end = RunEnd(status, round(seconds, 3), str(current.id) if current is not None else None)
             runs.finish(root, run_id, end)
+            if status == "success":
+                SavedStates(runs.store).discard_obsolete(self.identity.name, root)
             run = replace(run, end=end)
         return run
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -248,3 +250,39 @@ def test_the_next_step_waits_for_the_store_where_the_commit_belongs_to_the_step(
     run.join()
     assert answers[0].status == 0, answers[0].text
     assert (chain.root / "began").exists()
+
+
+def test_history_lists_what_can_be_gone_back_to(project: ProjectFolder) -> None:
+    make_shop(project)
+    mode(project, "{mode: layer}")
+    project.write("broken", "")
+    failed = project.run(status=1)["run_id"]
+    (only,) = project.oda("history", "pipe.yaml", "--json").json["checkpoints"]
+    assert (only["run_id"], only["done"], only["total"]) == (failed, 2, 6)
+    assert set(only["steps"]) == BRONZE
+    assert only["size_bytes"] > 0
+    (project.root / "broken").unlink()
+    resumed = project.oda("resume", "pipe.yaml", "--json").json
+    found = project.oda("history", "pipe.yaml", "--json").json["checkpoints"]
+    assert [each["is_current"] for each in found] == [True, False, False]
+    assert found[0]["snapshot"] == resumed["snapshot"]
+    assert (found[0]["run_id"], found[0]["done"], found[0]["total"]) == (resumed["run_id"], 6, 6)
+    assert "(current)" in project.oda("history", "pipe.yaml").stdout
+
+
+def test_so_does_python(project: ProjectFolder) -> None:
+    make_shop(project)
+    project.write(
+        "shop.py",
+        """
+        import odibi_assets as oda
+
+        shop = oda.Pipeline("shop")
+        shop.read("orders", layer="bronze", format="csv", path="data/orders.csv")
+        if __name__ == "__main__":
+            shop.run()
+            print([(found.done, found.total, found.steps, found.is_current) for found in shop.checkpoints()])
+        """,
+    )
+    found = subprocess.run([sys.executable, "shop.py"], cwd=project.root, capture_output=True, text=True, check=True)
+    assert found.stdout.strip().endswith("[(1, 1, ('orders',), True)]")

@@ -340,3 +340,15 @@ def test_a_result_with_a_time_to_live_is_as_old_as_the_work_that_it_took_over(pa
     found = pages.oda("cache", "ls", "--json").json["results"]
     produced_at = next(result["produced_at"] for result in found if result["step"] == "fetched")
     assert datetime.datetime.fromisoformat(produced_at) < killed_at
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["in process", "workers"])
+def test_a_resume_that_succeeds_under_another_key_leaves_no_state_of_the_run(
+    pages: ProjectFolder, workers: tuple[str, ...]
+) -> None:
+    kill_asleep(pages)
+    assert saved(pages)
+    pages.edit("transforms.py", "return 1", "return 2")
+    answer = pages.oda("resume", "pipe.yaml", *workers)
+    assert answer.status == 0, answer.text
+    assert saved(pages) == []

@@ -12,6 +12,7 @@ class UnsteadyWay:
     """
     Attributes:
         throttled: How many of the next requests are answered 503 SlowDown.
+        refused_every: Each n-th request is answered with the status ``refused_with``; 0 for none.
         cut: Connections are closed without an answer.
         held: A part of a path: writes to such paths wait until ``release``; the first sets ``is_holding``.
         requests: Method and path of all that passed, in order.
@@ -19,6 +20,7 @@ class UnsteadyWay:
 
     def __init__(self, port: int) -> None:
         self.throttled, self.cut = 0, False
+        self.refused_every, self.refused_with, self._count = 0, 503, 0
         self.held: str | None = None
         self.is_holding, self._released = threading.Event(), threading.Event()
         self.requests: list[tuple[str, str]] = []
@@ -35,6 +37,9 @@ class UnsteadyWay:
                     return
                 if way._is_throttled():
                     self._answer(503, [], b"<Error><Code>SlowDown</Code></Error>")
+                    return
+                if way._is_refused():
+                    self._answer(way.refused_with, [], b"<Error><Code>InternalError</Code></Error>")
                     return
                 if way.held is not None and self.command == "PUT" and way.held in self.path:
                     way.is_holding.set()
@@ -89,6 +94,11 @@ class UnsteadyWay:
         self.release()
         self._server.shutdown()
         self._server.server_close()
+
+    def _is_refused(self) -> bool:
+        with self._lock:
+            self._count += 1
+            return self.refused_every > 0 and self._count % self.refused_every == 0
 
     def _is_throttled(self) -> bool:
         with self._lock:
