@@ -17,7 +17,7 @@ from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
 from odibi_assets.declare.input import Input
 from odibi_assets.engines.pandas_engine import PandasEngine
-from odibi_assets.errors import DamagedObject, RunTimeout, StepError, StepTimeout
+from odibi_assets.errors import DamagedObject, RunTimeout, StepError, StepTimeout, StoreError
 from odibi_assets.execute import observer
 from odibi_assets.execute.commit import Computed, commit
 from odibi_assets.execute.computation import Computation, FilesChanged, attempt_with
@@ -275,9 +275,19 @@ class Session:
     def delivered(self, settled: Settled) -> ResultReference:
         """Deliver what a step came out with, once for all its outputs."""
         if self._last_delivered is None or self._last_delivered[0] is not settled:
-            self._last_delivered = (settled, self.deliver(settled))
+            self._last_delivered = (settled, self._stored(settled))
             self._copied(settled)
         return self._last_delivered[1]
+
+    def _stored(self, settled: Settled) -> ResultReference:
+        """Deliver what was settled; where the store does not take it in the end, the step failed, and for good."""
+        try:
+            return self.deliver(settled)
+        except StoreError as error:
+            if settled.step not in self.delivery.finished:
+                with contextlib.suppress(StoreError):
+                    self.fail(settled.step, error, attempt=settled.attempt, seconds=settled.seconds, will_retry=False)
+            raise
 
     def _copied(self, settled: Settled) -> None:
         try:

@@ -370,6 +370,32 @@ def test_a_result_that_the_store_does_not_take_is_sent_again_and_its_step_does_n
     flaky: ProjectFolder, workers: tuple[str, ...]
 ) -> None:
     declared(flaky, "stored", "{max_retries: 3, on: [Exception]}")
-    shown = flaky.oda("run", "pipe.yaml", *workers)
+    answer = flaky.oda("run", "pipe.yaml", *workers, "--json")
     assert attempts(flaky) == ["stored"]
-    print(shown)
+    step = only(answer.json)
+    if workers:  # The value could go to no other process.
+        assert (step["outcome"], step["attempts"]) == ("failed", 1)
+        assert "Could not create 'results/" in step["error"]
+    else:
+        assert (step["outcome"], step["version"]) == ("computed", None)
+        assert "Could not commit step 'stored'" in answer.stderr
+
+
+def test_a_step_whose_process_was_killed_is_tried_again(flaky: ProjectFolder) -> None:
+    flaky.write(
+        "transforms.py",
+        """
+        import os
+        import signal
+
+
+        def killed(context) -> dict:
+            if context.attempt == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return {"attempt": context.attempt}
+        """,
+    )
+    declared(flaky, "killed", "{max_retries: 1}", fields="    outputs: {result: {format: json}}\n")
+    step = only(flaky.run("--workers", "2"))
+    assert (step["outcome"], step["attempts"]) == ("computed", 2)
+    assert step["retries"] == [{"attempt": 1, "error": "Its process ended before it could say why.", "wait_s": None}]
