@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 
-def chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException, *, suppressed: bool = False) -> Iterator[BaseException]:
     """An error and all that led to it, those of exception groups included; each once.
+
+    Args:
+        suppressed: Also what ``raise … from None`` hides.
 
     >>> [type(link).__name__ for link in chain(ExceptionGroup("both", [KeyError("a"), OSError("b")]))]
     ['ExceptionGroup', 'KeyError', 'OSError']
@@ -19,7 +22,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
             seen.add(id(link))
             yield link
             waiting += link.exceptions if isinstance(link, BaseExceptionGroup) else ()
-            waiting += [link.__cause__, None if link.__suppress_context__ else link.__context__]
+            waiting += [link.__cause__, link.__context__ if suppressed or not link.__suppress_context__ else None]
 
 
 def root_cause(error: BaseException) -> BaseException:

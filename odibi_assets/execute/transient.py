@@ -90,13 +90,13 @@ def is_transient(error: BaseException) -> bool:
     >>> is_transient(ConnectionResetError("peer")), is_transient(ValueError("wrong")), is_transient(FileNotFoundError())
     (True, False, False)
     """
-    links = list(chain(error))
-    return not any(map(_is_final, links)) and any(map(_one_is_transient, links))
+    # Libraries may hide behind `from None` that a certificate is not trusted.
+    return not any(map(_is_final, chain(error, suppressed=True))) and any(map(_one_is_transient, chain(error)))
 
 
 def is_cancel(error: BaseException) -> bool:
     """Did somebody stop the work?"""
-    return any(name in _CANCELS for link in chain(error) for name in _names(link))
+    return any(name in _CANCELS for link in chain(error, suppressed=True) for name in _names(link))
 
 
 def _is_final(error: BaseException) -> bool:

@@ -349,8 +349,8 @@ def test_the_policy_is_among_the_metadata_that_the_ui_shows_of_an_asset(location
 def test_a_step_whose_copy_cannot_be_written_is_not_computed_again(location: CodeLocation) -> None:
     """What the IO manager raises is no reason to run a step again, though Dagster would."""
     location.edit("pipe.yaml", "name: shop", "name: shop\nretry: {max_retries: 3, on: [Exception]}")
-    location.edit("pipe.yaml", "name: count\n", "name: count\n    write: {format: json, path: taken}\n")
-    location.write("taken/file", "")
+    location.edit("pipe.yaml", "name: count\n", "name: count\n    write: {format: json, path: taken/count.json}\n")
+    location.write("taken", "")
     execution = location.launch()
     assert not execution.success
     assert location.calls().count("count") == 1

@@ -18,20 +18,21 @@ from .server import free_port
 
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
-    """The connection string of an empty database on a server of its own; skips where there is no PostgreSQL."""
+    """The connection string of a server of its own; skips the test where PostgreSQL is not installed."""
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed.")
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
-        user = _user()  # The server refuses to run as root.
-        if user is not None:
-            folder.chmod(0o711)
-            os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+        prefix: list[str] = []
+        if os.getuid() == 0:  # The server refuses to run as root.
+            nobody = pwd.getpwnam("nobody")
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+            prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
 
         def run(program: str, *arguments: str) -> None:
-            command = [str(programs / program), "-D", str(folder / "data"), *arguments]
-            subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, timeout=120)
+            command = [*prefix, str(programs / program), "-D", str(folder / "data"), *arguments]
+            subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=120)
 
         run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
@@ -48,7 +49,3 @@ def _programs() -> Path | None:
         return Path(on_path).resolve().parent
     debian = Path("/usr/lib/postgresql")
     return next((path.parent for path in sorted(debian.glob("*/bin/initdb"), reverse=True)), None)
-
-
-def _user() -> str | None:
-    return "nobody" if os.getuid() == 0 else None
