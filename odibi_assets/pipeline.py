@@ -120,15 +120,21 @@ class Pipeline:
     """
 
     def __init__(
-        self, name: str, *, checkpoint: str | Mapping[str, Any] = "auto", retry: Retry | None = None, **settings: Any
+        self,
+        name: str,
+        *,
+        checkpoint: str | Mapping[str, Any] | None = None,
+        retry: Retry | None = None,
+        **settings: Any,
     ) -> None:
         caller = inspect.stack()[1].filename
         self._file = Path(caller).absolute() if os.path.exists(caller) else Path.cwd() / "pipeline.py"
         self._data: dict[str, Any] = {
             "name": name,
-            "checkpoint": {"mode": checkpoint} if isinstance(checkpoint, str) else dict(checkpoint),
             **settings,
         }
+        if checkpoint is not None:
+            self._data["checkpoint"] = {"mode": checkpoint} if isinstance(checkpoint, str) else dict(checkpoint)
         if retry is not None:
             self._data["retry"] = _as_data(retry)
         self._steps: list[dict[str, Any]] = []
@@ -140,10 +146,21 @@ class Pipeline:
         return str(self._data["name"])
 
     def read(
-        self, name: str, *, layer: str, format: str, path: str, options: Mapping[str, Any] | None = None, **fields: Any
+        self,
+        name: str,
+        *,
+        layer: str,
+        format: str,
+        path: str | None = None,
+        url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        options: Mapping[str, Any] | None = None,
+        **fields: Any,
     ) -> None:
-        """Declare a step that reads files."""
-        read = {"format": format, "path": path, "options": dict(options or {})}
+        """Declare a step that reads files, or what a URL answers: exactly one of ``path`` and ``url``."""
+        read: dict[str, Any] = {"format": format, "options": dict(options or {})}
+        given = {"path": path, "url": url, "headers": dict(headers) if headers else None}
+        read |= {key: value for key, value in given.items() if value is not None}
         self._declare(name, layer, fields, read=read)
 
     def sql(

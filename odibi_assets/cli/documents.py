@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field, TypeAdapter
 
@@ -76,6 +76,18 @@ class RunDocument(Document):
     steps: list[RunStep]
 
 
+class Policy(Document):
+    name: Annotated[str, Field(description="As in the YAML, `retry.max_retries`.")]
+    value: Any
+    origin: Annotated[Literal["default", "preset", "pipeline", "step"], Field(description="Who says so.")]
+
+
+class Policies(Document):
+    preset: str | None
+    pipeline: list[Policy]
+    steps: dict[str, list[Policy]]
+
+
 class PlanDocument(Document):
     """What `oda run` would do."""
 
@@ -88,6 +100,7 @@ class PlanDocument(Document):
     snapshot: None
     rolled_back: None
     steps: list[PlanStep]
+    policies: Annotated[NotRequired[Policies], Field(description="With `--effective`: as they came out.")]
 
 
 class ListedStep(Document):

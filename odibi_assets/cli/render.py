@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from odibi_assets.execute.report import Report, Saved, by_outcome
 from odibi_assets.keep.results import readable_size
+
+if TYPE_CHECKING:
+    from odibi_assets.declare.effective import Effective
 
 _COLOURS = {
     "computed": "32",
@@ -56,6 +61,20 @@ def plan_text(report: Report) -> str:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in by_outcome(report).items())
     steps = table(("step", "layer", "outcome", "reason"), rows, colour_by=2)
     return f"{steps}\n\n{report.pipeline}: {counts}. Nothing was run."
+
+
+def policies_text(policies: Effective) -> str:
+    """The pipeline's policies, then what steps say themselves, each with where it comes from."""
+    rows = [("", policy.name, _policy_value(policy.value), policy.origin) for policy in policies.pipeline]
+    for name, own in policies.steps.items():
+        rows += [(name, policy.name, _policy_value(policy.value), "step") for policy in own if policy.origin == "step"]
+    return table(("step", "policy", "value", "from"), rows)
+
+
+def _policy_value(value: Any) -> str:
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value) if not isinstance(value, str) else value
 
 
 def run_text(report: Report, saved: Saved) -> str:

@@ -7,7 +7,7 @@ The first row that applies decides:
 | its condition is false | absent | absent |
 | an input is absent, and it does not accept that | skipped | absent |
 | a step that it waits for may still change | unknown | waits |
-| a file that it declares is not there | miss | files |
+| a file that it declares is not there, or the URL that it reads does not answer | miss | files |
 | it is forced | miss | forced |
 | this run, or one that it re-executes, finished it under the same key | hit | finished |
 | its code does what makes a result non-reusable | miss | obstacle |

@@ -10,18 +10,29 @@ from pathlib import Path
 from odibi_assets.decide.decision import Candidate, Decision, Known, decide, skipped
 from odibi_assets.declare.project import Project
 from odibi_assets.declare.template import fill_env
-from odibi_assets.errors import UsageError
+from odibi_assets.errors import SourceError, UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.file_digest import FileDigests, match, partition_of
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity, with_items
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import variable_state
+from odibi_assets.identify.url_digest import UrlDigests, UrlSource
 from odibi_assets.keep.result import Absent, Result, ResultReference, Taken, absent_item, binding_item
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshot, Snapshots
 
 MISSING = "missing file"
+URL = "url"
+
+
+# Where one file is taken, its name does not count.
+_ONLY = "000000"
+
+
+def url_item(source: UrlSource, digest: Digest) -> Item:
+    """What a URL answers, as the part of a key that a file with the same content is."""
+    return Item(digest, URL, shown=source.url)
 
 
 def utc_now() -> datetime.datetime:
@@ -57,6 +68,8 @@ class World:
 
     Attributes:
         local: Folder for files of this machine, safe to delete.
+        urls: What URLs answer; None where the network is not asked, and what the current result was made of
+            stands for it.
         current: What is current, for inputs that are not selected and for reasons.
         columns: Version of a frame → its column digests, for results that are not committed yet.
     """
@@ -68,6 +81,7 @@ class World:
     local: Path
     current: Snapshot | None = None
     now: Callable[[], datetime.datetime] = utc_now
+    urls: UrlDigests | None = None
     columns: dict[Digest, Mapping[str, Digest]] = field(default_factory=dict)
     _previous: dict[str, Result | None] = field(default_factory=dict)
 
@@ -98,6 +112,9 @@ class World:
         """
         chosen = set(pipeline.by_name) if selected is None else set(selected)
         passed, forced = set(skip), set(forced)
+        if self.urls is not None:
+            asked = [self.source(step) for step in pipeline.steps if step.name in chosen - passed]
+            self.urls.ask_all(source for source in asked if source is not None)
         without: set[str] = set()
         decisions: dict[str, Decision] = {}
         references: dict[str, Taken | None] = {}
@@ -174,6 +191,10 @@ class World:
         except UsageError as error:
             raise UsageError(f"Step {step.name!r}: {error}") from error
 
+    def source(self, step: StepIdentity) -> UrlSource | None:
+        """The URL that the step reads, unless its condition is false and nobody asks for it."""
+        return step.source if step.source is not None and self.is_wanted(step) else None
+
     def key(self, step: StepIdentity, references: Mapping[str, Taken]) -> Key:
         """The step's key with the files, variables and versions of now."""
         completed = with_items(
@@ -200,8 +221,13 @@ class World:
         return self.columns.get(version, {})
 
     def file_items(self, step: StepIdentity) -> dict[str, Item]:
-        """The files that a step declares, by content."""
+        """The files that a step declares, and what the URL that it reads answers, by content.
+
+        What is not there is an item of the kind ``MISSING``, which is nothing that a result could be stored under.
+        """
         items: dict[str, Item] = {}
+        if step.source is not None:
+            items[_ONLY] = self._url_item(step, step.source)
         for pattern in step.reads:
             try:
                 paths = match(self.root, fill_env(pattern, self.env))
@@ -218,6 +244,16 @@ class World:
                     name = f"{len(items):06d}{hive}"
                 items[name] = Item(self.files.digest(path), "file", shown=shown)
         return items
+
+    def _url_item(self, step: StepIdentity, source: UrlSource) -> Item:
+        if self.urls is None:
+            previous = self.previous(step.name)
+            known = previous.key.files.get(_ONLY) if previous is not None else None
+            return known or Item(Digest.of_struct("never read", source.url), URL, shown=source.url)
+        try:
+            return url_item(source, self.urls.digest(source))
+        except (SourceError, UsageError) as error:
+            return Item(Digest.of_struct("no answer", source.url), MISSING, shown=str(error).rstrip("."))
 
     def previous(self, step: str) -> Result | None:
         """The step's current result, for reasons."""
@@ -285,12 +321,13 @@ class World:
         return {"date": Item(Digest.of_struct("setting", today), "setting", shown=today.isoformat())}
 
 
-def open_world(project: Project, pipeline: str, store: str | None) -> World:
+def open_world(project: Project, pipeline: str, store: str | None, *, asks_urls: bool = False) -> World:
     """The world in which a pipeline of a project is planned.
 
     Args:
         pipeline: Its name.
         store: Where it says that its results live, if it does.
+        asks_urls: URLs are asked what they answer now; otherwise the network is left alone.
 
     Raises:
         UsageError: The store can't be used.
@@ -298,6 +335,8 @@ def open_world(project: Project, pipeline: str, store: str | None) -> World:
     """
     results = open_results(project.store_root(store))
     world = World(project.root, results, project.env, FileDigests(project.local / "files.json"), project.local)
+    if asks_urls:
+        world.urls = UrlDigests(project.local / "urls", results.salt, project.env)
     world.current = snapshots_of(world, project, pipeline).current()
     return world
 

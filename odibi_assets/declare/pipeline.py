@@ -20,6 +20,7 @@ from odibi_assets.declare.policies import (
     Schedule,
     TimeoutSeconds,
 )
+from odibi_assets.declare.presets import Preset
 from odibi_assets.declare.step import EngineName, Name, Step
 
 JobName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=100)]
@@ -43,6 +44,9 @@ class Pipeline(Model):
         None,
         description="Where results live: a folder, or a bucket as s3://bucket/prefix; .oda in the project unless "
         "given. ODA_STORE stands above it.",
+    )
+    preset: Preset | None = Field(
+        None, description="Policies for all that the pipeline does not say itself, field by field."
     )
     checkpoint: Checkpoint = Field(Checkpoint(), description="When results are committed and published.")
     cache: Cache = Field(Cache(), description="Whether results are reused.")

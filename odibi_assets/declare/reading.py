@@ -13,7 +13,9 @@ from odibi_assets.declare.not_built import NOT_BUILT, NOT_BUILT_PIPELINE, NOT_BU
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.paths import check_path, check_written
 from odibi_assets.declare.pipeline import DEFAULT_LAYERS, Pipeline
+from odibi_assets.declare.presets import expanded
 from odibi_assets.declare.references import References, names_shown
+from odibi_assets.declare.source_url import check_read
 from odibi_assets.declare.step import Step, secret_template
 from odibi_assets.declare.template import BadTemplate, env_names, fill_params
 from odibi_assets.declare.validation import validated
@@ -93,6 +95,7 @@ class _Reading:
                 data[key] = self._filled(
                     data[key], (*self.prefix, key), declared if isinstance(declared, Mapping) else {}
                 )
+        data = expanded(data)
         # A placeholder stands for the steps, which are checked one by one with places of their own.
         placeholder = Step(name="placeholder", layer="placeholder", sql="select 1")
         found = validated(self.definition, Pipeline, {**data, "steps": (placeholder,)}, self.prefix)
@@ -191,7 +194,7 @@ class _Reading:
             )
         self._check_params_by_attempt(place, step)
         if step.read is not None:
-            check_path(self.definition, (*place, "read", "path"), step.read.path)
+            check_read(self.definition, (*place, "read"), step.read)
         if step.sql is not None and not isinstance(step.sql, str):
             check_path(self.definition, (*place, "sql", "file"), step.sql.file)
         for i, path in enumerate(step.files):

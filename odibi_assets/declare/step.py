@@ -22,15 +22,26 @@ Kind = Literal["read", "sql", "python", "command"]
 
 
 class Read(Model):
-    """Files that a bronze step reads, each with the engine's own reader."""
+    """Files, or what a URL answers, read with the engine's own reader; exactly one of ``path`` and ``url``."""
 
     format: Literal["csv", "parquet", "json", "jsonl", "excel"] = Field(
         description="How the files are parsed; jsonl has one JSON object a line."
     )
-    path: str = Field(
+    path: str | None = Field(
+        None,
         description="A file, folder or glob below the project root. Several files are joined in the order of their "
         "names; of a folder all files below it, but those that begin with . or _. Folders named key=value become "
-        "columns: whole numbers where all values are, else text."
+        "columns: whole numbers where all values are, else text.",
+    )
+    url: str | None = Field(
+        None,
+        description="An address, http:// or https://, in place of path. A plan and a run ask it; its content counts, "
+        "not its name.",
+    )
+    headers: dict[str, str] = Field(
+        {},
+        description="Sent with the request to url, to no other host that it leads to. A credential comes from the "
+        "environment: {{ env.X }}.",
     )
     options: dict[str, Any] = Field({}, description="Handed to pandas' reader as they are.")
 
@@ -76,7 +87,7 @@ class Step(Model):
     layer: str = Field(description="One of the pipeline's layers.")
     description: str | None = Field(None, description="Shown in the Dagster UI.")
     engine: EngineName | None = Field(None, description="What holds the step's data; the pipeline's unless given.")
-    read: Read | None = Field(None, description="Read files.")
+    read: Read | None = Field(None, description="Read files or a URL.")
     sql: str | SqlFile | None = Field(
         None,
         description="One SELECT over the inputs, run by DuckDB. It sees nothing else: no files, no network, "

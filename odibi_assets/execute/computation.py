@@ -160,12 +160,27 @@ class Computation:
 
     def _run_read(self, step: Step, decision: Decision, inputs: Mapping[str, Kept | None], attempt: int) -> _Watched:
         assert step.read is not None and decision.key is not None
+        if decision.step.source is not None:
+            return self._run_url(step, decision)
+        assert step.read.path is not None
         paths = match(self.world.root, fill_env(step.read.path, self.world.env))
         files = [SourceFile(path, dict(partition_of(path, self.world.root))) for path in paths]
         with self.limit.interruptible():
             value = self.engine.read(step.read.format, files, fill_env(step.read.options, self.world.env))
         self._check_files(step, decision)
         return _Watched(value)
+
+    def _run_url(self, step: Step, decision: Decision) -> _Watched:
+        """Read the copy of what the URL answered, which does not change while it is read."""
+        source, urls = decision.step.source, self.world.urls
+        assert step.read is not None and decision.key is not None and source is not None and urls is not None
+        with self.limit.interruptible():
+            digest = urls.ask(source)
+            path = urls.content(source, digest)
+            if self.world.file_items(decision.step) != decision.key.files:
+                raise FilesChanged(f"What {source.url} answers changed while step {step.name!r} ran. Run again.")
+            options = fill_env(step.read.options, self.world.env)
+            return _Watched(self.engine.read(step.read.format, [SourceFile(path, shown=source.url)], options))
 
     def _run_sql(self, step: Step, decision: Decision, inputs: Mapping[str, Kept | None], attempt: int) -> _Watched:
         tables = {name: self._as_table(name, kept) for name, kept in inputs.items() if kept is not None}

@@ -86,6 +86,7 @@ class Session:
         self._at_work.add(name)
         started = time.perf_counter()
         references = self._references(step)
+        asked_s = self._ask(step, attempt, give_up)
         decision = self.world.decide(step, references, forced=name in self.forced)
         if decision.action == "hit" or decision.absence is not None:
             return Settled(decision, attempt, time.perf_counter() - started)
@@ -98,14 +99,34 @@ class Session:
             return Settled(decision, attempt, time.perf_counter() - started)
         assert decision.key is not None
         try:
-            with self._time_limit(name, attempt, give_up) as limit, halting(name, limit, self.recording):
+            with (
+                self._time_limit(name, attempt, give_up, spent_s=asked_s) as limit,
+                halting(name, limit, self.recording),
+            ):
                 computed = self._compute(decision, references, attempt, limit)
         except BaseException:
             self.delivery.flight.release(decision.key.digest())
             raise
         return Settled(decision, attempt, time.perf_counter() - started, computed)
 
-    def _time_limit(self, name: str, attempt: int, give_up: Callable[[StepError], object] | None) -> TimeLimit:
+    def _ask(self, step: StepIdentity, attempt: int, give_up: Callable[[StepError], object] | None) -> float:
+        """Ask the URL that a step reads, on the attempt's time; returns the seconds that it took.
+
+        Raises:
+            SourceError: It does not answer as it should: an attempt never goes on with what it answered earlier.
+        """
+        source = self.world.source(step)
+        if source is None or self.world.urls is None:
+            return 0.0
+        began = time.monotonic()
+        limited = self._time_limit(step.name, attempt, give_up)
+        with limited as limit, halting(step.name, limit, self.recording), limit.interruptible():
+            self.world.urls.ask(source)
+        return time.monotonic() - began
+
+    def _time_limit(
+        self, name: str, attempt: int, give_up: Callable[[StepError], object] | None, *, spent_s: float = 0.0
+    ) -> TimeLimit:
         """What an attempt may take: its own time-out, or what is left of the run's where that is less."""
         pipeline = self.identified.pipeline
         timeout, left = pipeline.by_name[name].timeout or pipeline.timeout, self._run_time_left_s()
@@ -118,7 +139,8 @@ class Session:
             else ""
         )
         seconds = FOREVER_S if timeout is None and may_be_halted(self.recording) else timeout
-        return TimeLimit(seconds, lambda: StepTimeout(told), give_up)
+        left = max(seconds - spent_s, 0.0) if seconds is not None else None
+        return TimeLimit(left, lambda: StepTimeout(told), give_up)
 
     def _run_time_left_s(self) -> float | None:
         limit = self.identified.pipeline.run_timeout

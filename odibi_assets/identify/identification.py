@@ -35,6 +35,7 @@ from odibi_assets.identify.shown_value import safe_repr
 from odibi_assets.identify.sql_statement import BadStatement, Statement, parse_statement
 from odibi_assets.identify.transform import PATH, Transform, check_transform
 from odibi_assets.identify.undo import check_undo
+from odibi_assets.identify.url_digest import UrlSource
 
 
 @dataclass(frozen=True)
@@ -276,7 +277,8 @@ class _Identification:
             bindings=dict(step.bindings),
             handed_as={name: self._handed_as(step, name) for name in step.bindings},
             upstream=step.upstream,
-            reads=(step.read.path,) if step.read else (*step.files, *self._sources(step)),
+            reads=_paths(step, self._sources(step)),
+            source=_source(step),
             env=tuple(env),
             takes_date=statement is not None and statement.takes_date,
             obstacles=tuple(obstacles),
@@ -370,6 +372,18 @@ class _Identification:
                 Digest.of_struct("setting", step.cache.source_version), "setting", shown=step.cache.source_version
             )
         return items
+
+
+def _paths(step: Step, sources: tuple[str, ...]) -> tuple[str, ...]:
+    if step.read is None:
+        return (*step.files, *sources)
+    return (step.read.path,) if step.read.path is not None else ()
+
+
+def _source(step: Step) -> UrlSource | None:
+    if step.read is None or step.read.url is None:
+        return None
+    return UrlSource(step.read.url, step.read.headers)
 
 
 _ENGINE_LIBRARIES = {

@@ -14,6 +14,7 @@ from odibi_assets.declare.condition import Condition
 from odibi_assets.declare.input import Input
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.key import Key
+from odibi_assets.identify.url_digest import UrlSource
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class StepIdentity:
         handed_as: Parameter or table → the type that it is handed as.
         upstream: Every step that must be settled before.
         reads: Globs whose content counts, section ``files`` of the key.
+        source: The URL whose content counts, in the same section.
         env: Variables whose value counts, section ``env`` of the key.
         takes_date: Today's date (UTC) is part of the key.
         obstacles: Why its result can't be reused, as far as that is known before it runs.
@@ -46,6 +48,7 @@ class StepIdentity:
     handed_as: Mapping[str, str] = field(default_factory=dict)
     upstream: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    source: UrlSource | None = None
     env: tuple[str, ...] = ()
     takes_date: bool = False
     obstacles: tuple[Obstacle, ...] = ()
@@ -72,6 +75,7 @@ class StepIdentity:
             "handed_as": dict(self.handed_as),
             "upstream": list(self.upstream),
             "reads": list(self.reads),
+            "source": self.source.to_json() if self.source else None,
             "env": list(self.env),
             "takes_date": self.takes_date,
             "obstacles": [obstacle.to_json() for obstacle in self.obstacles],
@@ -95,6 +99,7 @@ class StepIdentity:
             handed_as=data["handed_as"],
             upstream=tuple(data["upstream"]),
             reads=tuple(data["reads"]),
+            source=UrlSource(**data["source"]) if data.get("source") else None,
             env=tuple(data["env"]),
             takes_date=data["takes_date"],
             obstacles=tuple(Obstacle(*obstacle) for obstacle in data["obstacles"]),

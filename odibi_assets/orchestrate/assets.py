@@ -208,7 +208,7 @@ def _declared_metadata(step: Step, retry: Retry) -> Mapping[str, Any]:
     if step.command is not None:
         found["command"] = " ".join(step.command)
     if step.read is not None:
-        found["path"] = step.read.path
+        found |= {"path": step.read.path} if step.read.path is not None else {"url": step.read.url}
     if isinstance(step.sql, str):
         found["sql"] = dg.MetadataValue.md(f"```sql\n{step.sql.strip()[:2000]}\n```")
     return found

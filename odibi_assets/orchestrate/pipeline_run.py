@@ -24,6 +24,7 @@ from odibi_assets.execute.report import Report, reuse_report, run_report
 from odibi_assets.execute.reuse import reuse
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.identify.url_digest import leave, take_left
 from odibi_assets.keep.process import this_process
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart
@@ -61,7 +62,8 @@ class PipelineRun:
 
     def __post_init__(self) -> None:
         self.identity = self.identified.identity
-        self.world: World = open_world(self.project, self.identity.name, self.identity.store)
+        self.world: World = open_world(self.project, self.identity.name, self.identity.store, asks_urls=True)
+        take_left(self.world.urls, self.identity.name)
         self.runs = Runs(self.world.results.store)
         self.selected = select(self.identity, self.selected) if self.selected is not None else None
         self.skip = select(self.identity, self.skip)
@@ -108,6 +110,8 @@ class PipelineRun:
         progress.planned(plan, steps, earlier_s=earlier_s, workers=self.workers)
         run_id = str(uuid.uuid4())
         self._begin(run_id, plan, steps, parent)
+        if self.workers == 1:
+            leave(self.world.urls, run_id)
         root = parent.start.root_run_id if parent is not None else run_id
         try:
             self._launch(run_id, plan, steps, parent, progress)

@@ -21,6 +21,7 @@ from odibi_assets.execute.side_effects import SideEffects
 from odibi_assets.execute.single_flight import SingleFlight
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.identify.url_digest import take_left
 from odibi_assets.keep.effects import Effects
 from odibi_assets.keep.lease import Leases
 from odibi_assets.keep.process import run_process, this_process
@@ -51,7 +52,8 @@ def open_session(
     overrides = overrides_of(run)
     identified = source.identified(overrides) if overrides else loaded
     identity = identified.identity
-    world = open_world(source.project, identity.name, identity.store)
+    world = open_world(source.project, identity.name, identity.store, asks_urls=True)
+    take_left(world.urls, run.run_id)
     _check_place(run, world.results.store_id, source.project.environment)
     runs = Runs(world.results.store)
     root = run.root_run_id or run.run_id

@@ -63,7 +63,8 @@ TABLE = {
     "unknown field of a step": (
         "inputs: [orders]", "input: [orders]", 10, "steps[1].input", "input", "one of name, layer", "inputs"),
     "unknown field of a nested model": (
-        "format: csv,", "format: csv, pth: x,", 7, "steps[0].read.pth", "pth", "format, path, options", "path"),
+        "format: csv,", "format: csv, pth: x,", 7, "steps[0].read.pth", "pth", "format, path, url, headers",
+        "path"),
     "on as a key of the pipeline": ("checkpoint: {mode: layer}", "on: x", 3, "on", "on", "one of name", None),
     "on as a key of a step": ("params: {limit: 10}", "on: x", 12, "steps[1].on", "on", "one of name", "python"),
     "unknown step in a list of inputs": (
@@ -153,8 +154,37 @@ TABLE = {
         "{mode: layer}", "{mode: layer}\nretry: {params: {seed: [1]}}", 4, "retry.params", "seed", "of the step", None),
     "an engine that is not built": (
         "files: [config.json]", "engine: spark", 13, "steps[1].engine", "spark", "not built yet", None),
-    "a url, which is not built": ("path: data/orders.csv", "url: 'https://x'", 7, "steps[0].read.url", "url",
-                                  "not built yet", None),
+    "neither path nor url": (", path: data/orders.csv", "", 7, "steps[0].read", "none",
+        "exactly one of path and url", None),
+    "both path and url": (
+        "path: data/orders.csv", "path: data/orders.csv, url: 'https://x'", 7, "steps[0].read", "path and url",
+        "exactly one of path and url", None),
+    "an address as a path": (
+        "data/orders.csv", "'https://x/y'", 7, "steps[0].read.path", "an address", "an address goes to url", "url"),
+    "an address of another kind": (
+        "path: data/orders.csv", "url: 'ftp://x/y'", 7, "steps[0].read.url", "ftp://…", "http:// or https://", None),
+    "an address that is none": (
+        "path: data/orders.csv", "url: 'x/y'", 7, "steps[0].read.url", "no address", "http:// or https://", None),
+    "an address without a host": (
+        "path: data/orders.csv", "url: 'https:///y'", 7, "steps[0].read.url", "https://…", "http:// or https://", None),
+    "an address with a port that is none": (
+        "path: data/orders.csv", "url: 'https://x:y/z'", 7, "steps[0].read.url", "an address that can't be read",
+        "http:// or https://", None),
+    "a password in an address": (
+        "path: data/orders.csv", "url: 'https://u:p@x/y'", 7, "steps[0].read.url", "a user or password before the host",
+        "headers: {Authorization", None),
+    "a url that is no text": (
+        "path: data/orders.csv", "url: 7", 7, "steps[0].read.url",
+        "a value that is not shown, since it may hold a secret", "a text", None),
+    "a credential in clear": (
+        "path: data/orders.csv", "url: 'https://x', headers: {X-Api-Key: abc}", 7, "steps[0].read.headers.X-Api-Key",
+        "a value in clear", "{{ env.NAME }}", None),
+    "a header that is none": (
+        "path: data/orders.csv", "url: 'https://x', headers: {'a b': c}", 7, "steps[0].read.headers.a b", "a b",
+        "a header's name", None),
+    "headers of a file": (
+        "data/orders.csv", "data/orders.csv, headers: {Accept: text/csv}", 7, "steps[0].read.headers", "headers",
+        "url beside it", None),
     "duplicate key of the pipeline": ("params: {year: 2013}", "name: x", 2, "name", "name a second time", "once", None),
     "duplicate key of a step": (
         "after: [orders]", "layer: gold", 17, "steps[2].layer", "layer a second time", "each key once", None),
