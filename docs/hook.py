@@ -1,8 +1,8 @@
 """Pages of the site take parts from the models, the command line, docstrings and other files of the checkout.
 
 A page says where, by a comment on a line of its own: ``<!-- fields -->``, ``<!-- refused -->``, ``<!-- commands -->``,
-``<!-- python -->``, ``<!-- errors -->``, or ``<!-- include README.md: HEADING -->`` for a section of a file.
-mkdocs calls ``on_page_markdown``.
+``<!-- python -->``, ``<!-- errors -->``, ``<!-- presets -->``, or ``<!-- include README.md: HEADING -->``
+for a section of a file. mkdocs calls ``on_page_markdown``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from generate.commands import commands
 from generate.errors import errors
 from generate.fields import fields, refused
+from generate.presets import presets
 from generate.python_api import python_api
 
 CHECKOUT = Path(__file__).parents[1]
@@ -24,6 +25,7 @@ _MADE: dict[str, Callable[[], str]] = {
     "commands": commands,
     "python": python_api,
     "errors": errors,
+    "presets": presets,
 }
 _MARK = re.compile(r"^<!-- (\w+)(?: ([^:\n]+): ([^\n]+))? -->$", re.MULTILINE)
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from odibi_assets.declare.mistake import DefinitionError, Mistake
     from odibi_assets.declare.policies import Retry
     from odibi_assets.errors import OdibiAssetsError
-    from odibi_assets.execute.event import Recovered, RunFailed, StepFailed
+    from odibi_assets.execute.event import Recovered, RunFailed, StepAbsent, StepFailed
     from odibi_assets.execute.step_context import StepContext
+    from odibi_assets.execute.undo import UndoContext
     from odibi_assets.pipeline import Pipeline, RunResult
 
 __version__ = "0.1.0"
@@ -30,6 +31,8 @@ __all__ = [
     "RunFailed",
     "RunResult",
     "StepContext",
+    "StepAbsent",
+    "UndoContext",
     "StepFailed",
 ]
 
@@ -43,7 +46,9 @@ _HOMES = {
     "Retry": "odibi_assets.declare.policies",
     "RunFailed": "odibi_assets.execute.event",
     "RunResult": "odibi_assets.pipeline",
+    "UndoContext": "odibi_assets.execute.undo",
     "StepContext": "odibi_assets.execute.step_context",
+    "StepAbsent": "odibi_assets.execute.event",
     "StepFailed": "odibi_assets.execute.event",
 }
 

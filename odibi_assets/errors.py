@@ -4,6 +4,10 @@ A message says what could not be done and to which step, what was found against 
 expected, and what to do next.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 
 class OdibiAssetsError(Exception):
     """Anything that odibi-assets itself reports; the command line prints it without a traceback."""
@@ -51,8 +55,32 @@ class StepError(OdibiAssetsError):
     """A step could not be computed for a reason that lies in how it was called."""
 
 
+class SourceError(StepError):
+    """A URL that a step reads does not give what it should; another try would meet the same.
+
+    Attributes:
+        status_code: What it answered, if it did.
+        headers: Those of its answer that say when to come back.
+    """
+
+    def __init__(
+        self, message: str, *, status_code: int | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.headers = dict(headers or {})
+
+
+class SourceAway(SourceError, ConnectionError):
+    """A URL that a step reads does not answer, breaks off, or asks to come back later."""
+
+
 class StepTimeout(StepError, TimeoutError):
     """An attempt at a step took longer than its ``timeout``; another may not."""
+
+
+class StepStopped(StepError):
+    """A step was stopped since another one failed, and nothing is to go on."""
 
 
 class RunTimeout(StepError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,9 +28,12 @@ from odibi_assets.keep.checkpoint import Checkpoint, checkpoints
 from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.orchestrate.deployment import bind_store_client
 from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
+from odibi_assets.orchestrate.rollback import finished_by
 
 if TYPE_CHECKING:
     import dagster as dg
+
+_log = logging.getLogger("odibi_assets")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -116,15 +120,21 @@ class Pipeline:
     """
 
     def __init__(
-        self, name: str, *, checkpoint: str | Mapping[str, Any] = "auto", retry: Retry | None = None, **settings: Any
+        self,
+        name: str,
+        *,
+        checkpoint: str | Mapping[str, Any] | None = None,
+        retry: Retry | None = None,
+        **settings: Any,
     ) -> None:
         caller = inspect.stack()[1].filename
         self._file = Path(caller).absolute() if os.path.exists(caller) else Path.cwd() / "pipeline.py"
         self._data: dict[str, Any] = {
             "name": name,
-            "checkpoint": {"mode": checkpoint} if isinstance(checkpoint, str) else dict(checkpoint),
             **settings,
         }
+        if checkpoint is not None:
+            self._data["checkpoint"] = {"mode": checkpoint} if isinstance(checkpoint, str) else dict(checkpoint)
         if retry is not None:
             self._data["retry"] = _as_data(retry)
         self._steps: list[dict[str, Any]] = []
@@ -136,10 +146,21 @@ class Pipeline:
         return str(self._data["name"])
 
     def read(
-        self, name: str, *, layer: str, format: str, path: str, options: Mapping[str, Any] | None = None, **fields: Any
+        self,
+        name: str,
+        *,
+        layer: str,
+        format: str,
+        path: str | None = None,
+        url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        options: Mapping[str, Any] | None = None,
+        **fields: Any,
     ) -> None:
-        """Declare a step that reads files."""
-        read = {"format": format, "path": path, "options": dict(options or {})}
+        """Declare a step that reads files, or what a URL answers: exactly one of ``path`` and ``url``."""
+        read: dict[str, Any] = {"format": format, "options": dict(options or {})}
+        given = {"path": path, "url": url, "headers": dict(headers) if headers else None}
+        read |= {key: value for key, value in given.items() if value is not None}
         self._declare(name, layer, fields, read=read)
 
     def sql(
@@ -176,9 +197,10 @@ class Pipeline:
         return declare
 
     def on(self, event: AlertEvent, *, priority: int = 0) -> Callable[[Function], Function]:
-        """Declare a function that is told of an event: ``step_failed``, ``run_failed`` or ``recovered``.
+        """Declare a function that is told of an event, as ``step_failed``.
 
-        It takes one argument, a ``StepFailed``, ``RunFailed`` or ``Recovered``. What it raises is logged as a warning.
+        It takes one argument: a ``StepFailed``, ``StepAbsent``, ``RunFailed`` or ``Recovered``, as its event is. What
+        it raises is logged as a warning.
 
         Args:
             priority: The highest is called first.
@@ -300,7 +322,9 @@ class Pipeline:
         skip: tuple[str, ...] = (),
     ) -> PipelineRun:
         source = self._source()
-        return PipelineRun(source.project, source, source.identified(overrides), overrides, selected, forced, skip)
+        opened = PipelineRun(source.project, source, source.identified(overrides), overrides, selected, forced, skip)
+        finished_by(opened.rollbacks, _log.warning)
+        return opened
 
 
 def _positional(function: Callable[..., Any]) -> list[str]:

@@ -19,6 +19,7 @@ from odibi_assets.cli import (
     logs,
     plan,
     resume,
+    rollback,
     run,
     show,
     sync,
@@ -56,6 +57,7 @@ app.command("validate")(validate.validate)
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("resume")(resume.resume)
+app.command("rollback")(rollback.rollback)
 app.command("why")(why.why)
 app.command("show")(show.show)
 app.command("history")(history.history)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field, TypeAdapter
 
@@ -47,6 +47,21 @@ class PlanStep(Step):
     outcome: Planned
 
 
+class UndoneEntry(Document):
+    step: str
+    effect: Annotated[
+        Literal["done", "unknown"], Field(description="unknown: the step, or an earlier undo of it, ended in between.")
+    ]
+    error: Annotated[str | None, Field(description="What the undo raised; null where the step is undone.")]
+
+
+class RolledBackEntry(Document):
+    at: Time
+    undone: Annotated[list[UndoneEntry], Field(description="In the order in which the undos ran.")]
+    moved: Annotated[list[str], Field(description="Steps whose current result is what it was before the run.")]
+    snapshot: Annotated[Version | None, Field(description="What was current then.")]
+
+
 class RunDocument(Document):
     """What `oda run` and `oda resume` did."""
 
@@ -57,7 +72,20 @@ class RunDocument(Document):
     status: Literal["success", "failed", "waiting"]
     seconds: float
     snapshot: Annotated[Version | None, Field(description="What is current afterwards.")]
+    rolled_back: Annotated[RolledBackEntry | None, Field(description="How it was undone, if it failed and was.")]
     steps: list[RunStep]
+
+
+class Policy(Document):
+    name: Annotated[str, Field(description="As in the YAML, `retry.max_retries`.")]
+    value: Any
+    origin: Annotated[Literal["default", "preset", "pipeline", "step"], Field(description="Who says so.")]
+
+
+class Policies(Document):
+    preset: str | None
+    pipeline: list[Policy]
+    steps: dict[str, list[Policy]]
 
 
 class PlanDocument(Document):
@@ -70,7 +98,9 @@ class PlanDocument(Document):
     status: Literal["success"]
     seconds: float
     snapshot: None
+    rolled_back: None
     steps: list[PlanStep]
+    policies: Annotated[NotRequired[Policies], Field(description="With `--effective`: as they came out.")]
 
 
 class ListedStep(Document):
@@ -103,7 +133,10 @@ class GraphNode(Document):
 class GraphEdge(Document):
     source: str
     target: str
-    kind: Annotated[Literal["data", "after"], Field(description="after: order without data.")]
+    kind: Annotated[
+        Literal["data", "optional", "after"],
+        Field(description="optional: data that may be absent; after: order without data."),
+    ]
 
 
 class GraphDocument(Document):
@@ -198,6 +231,7 @@ class HistoryRun(Document):
     progress: Annotated[str, Field(description="finished/planned")]
     can_resume: bool
     why_not: str | None
+    rolled_back: RolledBackEntry | None
 
 
 class HistoryCheckpoint(Document):
@@ -217,6 +251,37 @@ class HistoryDocument(Document):
     pipeline: str
     runs: list[HistoryRun]
     checkpoints: list[HistoryCheckpoint]
+
+
+class ChangedTable(Document):
+    step: str
+    output: Annotated[str | None, Field(description="Of a step with several outputs.")]
+    partition: None
+    rows_before: int | None
+    rows_after: int | None
+    version_before: Annotated[Version | None, Field(description="null: nothing was current.")]
+    version_after: Annotated[Version | None, Field(description="null: nothing is current any more.")]
+
+
+class Consumer(Document):
+    step: str
+    takes: list[str]
+    changes: Annotated[bool, Field(description="false: it stays derived from what was current before.")]
+
+
+class RollbackDocument(Document):
+    """What `oda rollback` did, or would do."""
+
+    pipeline: str
+    environment: str
+    dry_run: bool
+    run_id: Annotated[str | None, Field(description="The run that is rolled back.")]
+    to: Annotated[Version | None, Field(description="The snapshot that is returned to.")]
+    snapshot_before: Version | None
+    snapshot: Annotated[Version | None, Field(description="What is current afterwards; null in a dry run.")]
+    tables: Annotated[list[ChangedTable], Field(description="What changes of what is current.")]
+    consumers: Annotated[list[Consumer], Field(description="The steps that take data of those.")]
+    undone: Annotated[list[UndoneEntry], Field(description="In the order of the undos; in a dry run, what would be.")]
 
 
 class Message(Document):
@@ -268,6 +333,7 @@ DOCUMENTS: dict[str, Any] = {
     "plan": PlanDocument,
     "run": RunDocument,
     "resume": RunDocument,
+    "rollback": RollbackDocument,
     "why": WhyDocument,
     "show": ShownFrame | ShownValue,
     "history": HistoryDocument,

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from odibi_assets.cli.opened import JsonOption, PipelineArgument
+from odibi_assets.cli.opened import JsonOption, PipelineArgument, finish_rollbacks
 from odibi_assets.cli.output import print_json
 from odibi_assets.cli.render import table
 from odibi_assets.declare.policies import Resume
@@ -25,7 +25,9 @@ def history(context: typer.Context, pipeline: PipelineArgument, json: JsonOption
     Example: oda history flights
     """
     project = context.obj.project
-    definition = find_pipeline(project, pipeline).definition().checked()
+    source = find_pipeline(project, pipeline)
+    definition = source.definition().checked()
+    finish_rollbacks(project, source, definition)
     results = open_results(project.store_root(definition.store))
     runs = Runs(results.store).of_pipeline(definition.name, project.environment)
     snapshots = Snapshots(results.store, project.environment, definition.name)
@@ -41,7 +43,7 @@ def history(context: typer.Context, pipeline: PipelineArgument, json: JsonOption
         (
             row["run_id"],
             row["started_at"][:19],
-            row["status"],
+            f"{row['status']}, rolled back" if row["rolled_back"] else row["status"],
             f"{row['seconds']:.1f}" if row["seconds"] is not None else "",
             row["progress"],
             row["parent_run_id"] or "",
@@ -80,7 +82,8 @@ def _row(run: Run, runs: list[Run], policy: Resume) -> dict[str, Any]:
         "started_at": run.start.started_at,
         "seconds": run.end.seconds if run.end is not None else None,
         "steps": dict(run.outcomes),
-        "progress": f"{len(run.finished)}/{len(run.start.steps)}",
+        "progress": f"{len(run.finished.keys() | run.absences.keys() & run.start.steps.keys())}/{len(run.start.steps)}",
         "can_resume": why_not is None,
         "why_not": why_not,
+        "rolled_back": asdict(run.rolled_back) if run.rolled_back is not None else None,
     }

@@ -12,14 +12,18 @@ import typer
 import yaml
 
 from odibi_assets.cli.completion import complete_pipeline, complete_selection, complete_step
+from odibi_assets.decide.plan import open_world
 from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.project import Project
 from odibi_assets.errors import UsageError
+from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.identify.witnessed import find_and_identify
+from odibi_assets.keep.effects import Effects
 from odibi_assets.orchestrate.deployment import bind_store_client
 from odibi_assets.orchestrate.pipeline_run import PipelineRun
+from odibi_assets.orchestrate.rollback import finished_by, rollbacks_of
 
 
 @dataclass
@@ -103,7 +107,7 @@ def open_pipeline(
     source, identified = find_and_identify(project, reference, changed)
     if job is not None:
         selected = _steps_of_job(identified.pipeline, job, selected)
-    return PipelineRun(
+    opened = PipelineRun(
         project,
         source,
         identified,
@@ -115,6 +119,8 @@ def open_pipeline(
         workers=workers,
         reference=reference,
     )
+    finished_by(opened.rollbacks, _tell)
+    return opened
 
 
 def _steps_of_job(pipeline: Pipeline, job: str, selected: Sequence[str] | None) -> Sequence[str]:
@@ -125,11 +131,24 @@ def _steps_of_job(pipeline: Pipeline, job: str, selected: Sequence[str] | None) 
     return pipeline.jobs[job]
 
 
-def parse_overrides(settings: Sequence[str] | None, *, keep_going: bool | None = None) -> Overrides:
-    """Read ``--set`` options, and ``--keep-going`` or ``--fail-fast``.
+def finish_rollbacks(project: Project, source: PipelineSource, definition: Pipeline) -> None:
+    """Roll back what waits for it, for commands that do not open the pipeline otherwise."""
+    world = open_world(project, definition.name, definition.store)
+    if Effects(world.results.store, project.environment, definition.name).is_waiting:
+        finished_by(rollbacks_of(source, source.identified(), world=world), _tell)
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def parse_overrides(
+    settings: Sequence[str] | None, *, keep_going: bool | None = None, rollback: bool | None = None
+) -> Overrides:
+    """Read ``--set`` options, ``--keep-going`` or ``--fail-fast``, and ``--rollback``.
 
     >>> parse_overrides(["year=2014", "carrier_delay.min_flights=50"])
-    Overrides(params={'year': 2014}, steps={'carrier_delay': {'min_flights': 50}}, on_error=None)
+    Overrides(params={'year': 2014}, steps={'carrier_delay': {'min_flights': 50}}, on_error=None, rollback=None)
 
     Raises:
         UsageError: One is not NAME=VALUE.
@@ -150,4 +169,4 @@ def parse_overrides(settings: Sequence[str] | None, *, keep_going: bool | None =
         else:
             params[param] = value
     on_error = None if keep_going is None else "continue" if keep_going else "fail_fast"
-    return Overrides(params, steps, on_error)
+    return Overrides(params, steps, on_error, rollback)

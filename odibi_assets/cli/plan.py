@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from odibi_assets.cli.opened import (
@@ -14,7 +16,8 @@ from odibi_assets.cli.opened import (
     parse_overrides,
 )
 from odibi_assets.cli.output import print_json
-from odibi_assets.cli.render import plan_text
+from odibi_assets.cli.render import plan_text, policies_text
+from odibi_assets.declare.effective import effective as effective_policies
 from odibi_assets.execute.report import plan_report
 
 
@@ -24,6 +27,9 @@ def plan(
     select: SelectOption = None,
     skip: SkipOption = None,
     set: SetOption = None,
+    effective: Annotated[
+        bool, typer.Option("--effective", help="Print the policies too, as they came out, and where each comes from.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Say which steps would run, and why; run nothing.
@@ -32,4 +38,11 @@ def plan(
     """
     opened = open_pipeline(context, pipeline, overrides=parse_overrides(set), selected=select, skip=skip)
     report = plan_report(opened.plan(), opened.identity, opened.project.environment)
-    print_json(report.to_json()) if json else typer.echo(plan_text(report))
+    policies = None
+    if effective:
+        declared = opened.source.definition(opened.overrides).data
+        policies = effective_policies(opened.identified.pipeline, declared)
+    if json:
+        print_json(report.to_json() | ({"policies": policies.to_json()} if policies is not None else {}))
+    else:
+        typer.echo(plan_text(report) + (f"\n\n{policies_text(policies)}" if policies is not None else ""))

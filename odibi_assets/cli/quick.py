@@ -64,7 +64,9 @@ def answer(arguments: list[str], started: float) -> int | None:
     from odibi_assets.declare.overrides import Overrides
     from odibi_assets.declare.project import Project
     from odibi_assets.errors import OdibiAssetsError, ResultGone
+    from odibi_assets.identify.url_digest import leave
     from odibi_assets.identify.witness import load_witness
+    from odibi_assets.keep.effects import Effects
     from odibi_assets.orchestrate.deployment import bind_store_client
 
     try:
@@ -73,12 +75,14 @@ def answer(arguments: list[str], started: float) -> int | None:
         if witness is None:
             return None
         bind_store_client(project)
-        world = open_world(project, witness.identity.name, witness.identity.store)
+        world = open_world(project, witness.identity.name, witness.identity.store, asks_urls=True)
         plan = world.plan(
             witness.identity,
             selected=select(witness.identity, quick.select) if quick.select else None,
             skip=select(witness.identity, quick.skip),
         )
+        if Effects(world.results.store, project.environment, witness.identity.name).is_waiting:
+            return None
     except OdibiAssetsError:
         return None  # the full way meets it again, and reports it
 
@@ -92,6 +96,7 @@ def answer(arguments: list[str], started: float) -> int | None:
         print(json.dumps(report.to_json()) if quick.as_json else plan_text(report))
         return 0
     if plan.to_run or not copies_are_right(plan, world):
+        leave(world.urls, witness.identity.name)
         return None
     try:
         snapshot = reuse(plan, witness.identity, world, project)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from odibi_assets.execute.report import Report, Saved, by_outcome
 from odibi_assets.keep.results import readable_size
+
+if TYPE_CHECKING:
+    from odibi_assets.declare.effective import Effective
 
 _COLOURS = {
     "computed": "32",
@@ -58,6 +63,20 @@ def plan_text(report: Report) -> str:
     return f"{steps}\n\n{report.pipeline}: {counts}. Nothing was run."
 
 
+def policies_text(policies: Effective) -> str:
+    """The pipeline's policies, then what steps say themselves, each with where it comes from."""
+    rows = [("", policy.name, _policy_value(policy.value), policy.origin) for policy in policies.pipeline]
+    for name, own in policies.steps.items():
+        rows += [(name, policy.name, _policy_value(policy.value), "step") for policy in own if policy.origin == "step"]
+    return table(("step", "policy", "value", "from"), rows)
+
+
+def _policy_value(value: Any) -> str:
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value) if not isinstance(value, str) else value
+
+
 def run_text(report: Report, saved: Saved) -> str:
     """A run: steps, outcomes, rows and seconds, what took longest, what was spared, and where to look next."""
     rows = [
@@ -83,12 +102,8 @@ def run_text(report: Report, saved: Saved) -> str:
             lines.append(f"{step.name}: {', '.join(f'{name} {value}' for name, value in step.params.items())}")
         if step.error:
             attempts = "1 attempt" if step.attempts == 1 else f"{step.attempts} attempts"
-            lines.append(
-                coloured(
-                    f"{step.name} failed after {attempts}: {step.error}",
-                    "failed",
-                )
-            )
+            became = "is absent" if step.outcome == "absent" else "failed"
+            lines.append(coloured(f"{step.name} {became} after {attempts}: {step.error}", step.outcome))
     counts = ", ".join(f"{count} {outcome}" for outcome, count in by_outcome(report).items())
     lines.append(f"{report.pipeline}: {report.status} in {report.seconds:.2f} s ({counts}).")
     slowest = sorted((step for step in report.steps if step.outcome == "computed"), key=lambda step: -step.seconds)
@@ -99,6 +114,8 @@ def run_text(report: Report, saved: Saved) -> str:
         lines.append(f"Nothing to do: every result was reused, which spared {spared}.")
     elif report.count("cached"):
         lines.append(f"Reuse spared {spared}.")
+    if report.rolled_back is not None and report.run_id is not None:
+        lines.append(report.rolled_back.described(report.run_id))
     lines.append(_next(report))
     return "\n".join(lines)
 

@@ -48,6 +48,10 @@ def run(
             "--keep-going/--fail-fast", help="After a failure: run what is independent of it, or nothing new."
         ),
     ] = None,
+    rollback: Annotated[
+        bool | None,
+        typer.Option("--rollback/--no-rollback", help="If it fails, undo what it did; as declared unless given."),
+    ] = None,
     workers: WorkersOption = 1,
     record: Annotated[
         bool, typer.Option("--record", help="Make a Dagster run even if there is nothing to do.")
@@ -62,7 +66,7 @@ def run(
         opened = open_pipeline(
             context,
             pipeline,
-            overrides=parse_overrides(set, keep_going=keep_going),
+            overrides=parse_overrides(set, keep_going=keep_going, rollback=rollback),
             selected=select,
             job=job,
             skip=skip,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from odibi_assets.cli.completion import complete_step
-from odibi_assets.cli.opened import JsonOption, PipelineArgument
+from odibi_assets.cli.opened import JsonOption, PipelineArgument, finish_rollbacks
 from odibi_assets.cli.output import check_folder_of, print_json
 from odibi_assets.cli.render import table as text_table
 from odibi_assets.decide.plan import open_world, snapshots_of
@@ -46,6 +46,7 @@ def show(
     project = context.obj.project
     source = find_pipeline(project, pipeline)
     definition = source.definition().checked()
+    finish_rollbacks(project, source, definition)
     name, dot, wanted = step.partition(".")
     if name not in definition.by_name:
         raise UsageError(

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import typer
 
-from odibi_assets.cli.opened import JsonOption, PipelineOrAllArgument
+from odibi_assets.cli.opened import JsonOption, PipelineOrAllArgument, finish_rollbacks
 from odibi_assets.cli.output import print_json
 from odibi_assets.decide.plan import open_world
 from odibi_assets.identify.pipeline_source import named_or_all
@@ -30,6 +30,8 @@ def sync(
     project = context.obj.project
     sources = named_or_all(project, pipeline)
     checked = [source.definition().checked() for source in sources]
+    for source, each in zip(sources, checked, strict=True):
+        finish_rollbacks(project, source, each)
     found = []
     with open_instance(project) as instance:
         for each in checked:

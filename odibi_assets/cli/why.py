@@ -63,6 +63,8 @@ def _text(decision: Decision, plan: Plan, causes: list[str]) -> str:
     if decision.action == "miss":
         lines = [f"{name} will run, because:", *(f"  - {reason}" for reason in decision.reasons)]
         return "\n".join(lines)
+    if decision.absence is not None:
+        return f"{name} does not run: {decision.reason}."
     lines = [f"{name} depends on what runs above it:"]
     for cause in causes:
         lines.append(f"  {cause} will run, because:")

@@ -4,8 +4,10 @@ The first row that applies decides:
 
 | known | action | reason |
 |---|---|---|
+| its condition is false | absent | absent |
+| an input is absent, and it does not accept that | skipped | absent |
 | a step that it waits for may still change | unknown | waits |
-| a file that it declares is not there | miss | files |
+| a file that it declares is not there, or the URL that it reads does not answer | miss | files |
 | it is forced | miss | forced |
 | this run, or one that it re-executes, finished it under the same key | hit | finished |
 | its code does what makes a result non-reusable | miss | obstacle |
@@ -19,14 +21,14 @@ The first row that applies decides:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from odibi_assets.decide.reason import Reason, differences, sentence
 from odibi_assets.identify.identity import StepIdentity
 from odibi_assets.identify.key import Key
-from odibi_assets.keep.result import Result
+from odibi_assets.keep.result import Absent, Result
 
 Action = Literal["hit", "miss", "unknown", "absent", "skipped"]
 
@@ -52,7 +54,9 @@ class Known:
         candidates: Results with this key, newest first.
         finished: The result that this run, or one it re-executes, has for the step under this key.
         previous: The key of the result that is current.
-        revoked: Why that result was taken out of use, as a sentence.
+        revoked: Why the newest result with this key was taken out of use, as a sentence.
+        is_unwanted: Its condition is false.
+        lacking: Inputs that are absent and must not be: step → ``absent`` or ``skipped``.
     """
 
     key: Key | None
@@ -63,6 +67,8 @@ class Known:
     finished: Result | None = None
     previous: Key | None = None
     revoked: str | None = None
+    is_unwanted: bool = False
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,12 +83,26 @@ class Decision:
     replaces: bool = False
 
     @property
+    def absence(self) -> Absent | None:
+        """That the step has no result, if that is so and no failure."""
+        is_absence = any(reason.kind == "absent" for reason in self.reasons)
+        return Absent(self.action, self.reason) if is_absence else None
+
+    @property
     def reason(self) -> str:
         return sentence(self.reasons)
 
 
 def decide(step: StepIdentity, known: Known) -> Decision:
     """Decide on one step; see the table above."""
+    if known.is_unwanted:
+        return Decision(step, "absent", (Reason("absent", f"its condition is false: {step.when}"),))
+    if known.lacking:
+        return Decision(
+            step,
+            "skipped",
+            tuple(Reason("absent", f"its input {name} is {outcome}") for name, outcome in known.lacking.items()),
+        )
     if known.key is None or known.waits_for:
         names = ", ".join(known.waits_for)
         return Decision(step, "unknown", (Reason("waits", f"waits for {names}"),))
@@ -115,7 +135,7 @@ def _miss(step: StepIdentity, known: Known, *reasons: Reason) -> Decision:
 
 def _why_new(known: Known) -> tuple[Reason, ...]:
     if known.previous is None or known.key is None:
-        return (Reason("first", "no result yet"),)
+        return (Reason("revoked", known.revoked) if known.revoked else Reason("first", "no result yet"),)
     gone = Reason("revoked", known.revoked) if known.revoked else Reason("first", "its result is gone from the store")
     return tuple(differences(known.previous, known.key)) or (gone,)
 

@@ -10,18 +10,29 @@ from pathlib import Path
 from odibi_assets.decide.decision import Candidate, Decision, Known, decide, skipped
 from odibi_assets.declare.project import Project
 from odibi_assets.declare.template import fill_env
-from odibi_assets.errors import UsageError
+from odibi_assets.errors import SourceError, UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.file_digest import FileDigests, match, partition_of
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity, with_items
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import variable_state
-from odibi_assets.keep.result import Result, ResultReference, binding_item
+from odibi_assets.identify.url_digest import UrlDigests, UrlSource
+from odibi_assets.keep.result import Absent, Result, ResultReference, Taken, absent_item, binding_item
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshot, Snapshots
 
 MISSING = "missing file"
+URL = "url"
+
+
+# Where one file is taken, its name does not count.
+_ONLY = "000000"
+
+
+def url_item(source: UrlSource, digest: Digest) -> Item:
+    """What a URL answers, as the part of a key that a file with the same content is."""
+    return Item(digest, URL, shown=source.url)
 
 
 def utc_now() -> datetime.datetime:
@@ -40,6 +51,11 @@ class Plan:
         return tuple(name for name, decision in self.decisions.items() if decision.action in ("miss", "unknown"))
 
     @property
+    def absences(self) -> Mapping[str, Absent]:
+        """Steps that have no result, without that being a failure."""
+        return {name: decision.absence for name, decision in self.decisions.items() if decision.absence is not None}
+
+    @property
     def hits(self) -> Mapping[str, ResultReference]:
         return {
             name: decision.result.reference for name, decision in self.decisions.items() if decision.result is not None
@@ -52,6 +68,8 @@ class World:
 
     Attributes:
         local: Folder for files of this machine, safe to delete.
+        urls: What URLs answer; None where the network is not asked, and what the current result was made of
+            stands for it.
         current: What is current, for inputs that are not selected and for reasons.
         columns: Version of a frame → its column digests, for results that are not committed yet.
     """
@@ -63,8 +81,14 @@ class World:
     local: Path
     current: Snapshot | None = None
     now: Callable[[], datetime.datetime] = utc_now
+    urls: UrlDigests | None = None
     columns: dict[Digest, Mapping[str, Digest]] = field(default_factory=dict)
     _previous: dict[str, Result | None] = field(default_factory=dict)
+
+    def move_to(self, current: Snapshot | None) -> None:
+        """Look at another snapshot as the current one."""
+        self.current = current
+        self._previous.clear()
 
     def plan(
         self,
@@ -88,61 +112,90 @@ class World:
         """
         chosen = set(pipeline.by_name) if selected is None else set(selected)
         passed, forced = set(skip), set(forced)
+        if self.urls is not None:
+            asked = [self.source(step) for step in pipeline.steps if step.name in chosen - passed]
+            self.urls.ask_all(source for source in asked if source is not None)
         without: set[str] = set()
         decisions: dict[str, Decision] = {}
-        references: dict[str, ResultReference | None] = {}
+        references: dict[str, Taken | None] = {}
         for step in pipeline.steps:
             if step.name in passed:
-                references[step.name] = self._current(step.name)
-                if references[step.name] is None:
+                references[step.name] = self._current(step.name) or Absent("skipped", "as --skip asks")
+                if isinstance(references[step.name], Absent):
                     without.add(step.name)
                 if step.name in chosen:
                     decisions[step.name] = skipped(step, "skipped, as --skip asks")
                 continue
             if step.name not in chosen:
                 continue
-            lacking = [name for name in step.upstream if name in without]
+            lacking = [name for name in step.upstream if name in without and not step.does_without(name)]
             if lacking:
                 without.add(step.name)
+                references[step.name] = Absent("skipped", "it needs what is skipped")
                 decisions[step.name] = skipped(step, f"needs {', '.join(lacking)}, skipped without a current result")
                 continue
             for upstream in step.upstream:
                 if upstream not in chosen and upstream not in passed:
-                    references[upstream] = self._current_reference(upstream, step, pipeline)
+                    references[upstream] = self.inherited(pipeline.by_name[upstream], step, pipeline)
             decision = self.decide(
                 step, references, forced=step.name in forced, finished=(finished or {}).get(step.name)
             )
             decisions[step.name] = decision
-            references[step.name] = decision.result.reference if decision.result is not None else None
+            references[step.name] = decision.result.reference if decision.result is not None else decision.absence
         return Plan(decisions)
 
     def decide(
         self,
         step: StepIdentity,
-        references: Mapping[str, ResultReference | None],
+        references: Mapping[str, Taken | None],
         *,
         forced: bool = False,
         finished: ResultReference | None = None,
     ) -> Decision:
-        """Decide on one step, given the results of the steps above (None where open)."""
+        """Decide on one step, given what the steps above came to (None where open)."""
+        if not self.is_wanted(step):
+            return decide(step, Known(None, is_unwanted=True))
+        lacking = {
+            taken.step: above.outcome
+            for name, taken in step.bindings.items()
+            if isinstance(above := references.get(taken.step), Absent) and name not in step.accepts
+        }
+        if lacking:
+            return decide(step, Known(None, lacking=lacking))
         waits_for = tuple(name for name in step.upstream if references.get(name) is None)
         if waits_for:
             return decide(step, Known(None, waits_for))
         key = self.key(step, {name: reference for name, reference in references.items() if reference is not None})
         digest = key.digest()
         previous = self.previous(step.name)
+        candidates = tuple(self._candidate(step, result) for result in self.results.candidates(digest))
         known = Known(
             key,
             missing=tuple(str(item.shown) for item in key.files.values() if item.kind == MISSING),
             forced=forced,
-            candidates=tuple(self._candidate(step, result) for result in self.results.candidates(digest)),
+            candidates=candidates,
             finished=self._finished(finished, digest),
             previous=previous.key if previous is not None else None,
-            revoked=self._revocation(previous, digest),
+            revoked=None if candidates else self._revocation(digest),
         )
         return decide(step, known)
 
-    def key(self, step: StepIdentity, references: Mapping[str, ResultReference]) -> Key:
+    def is_wanted(self, step: StepIdentity) -> bool:
+        """Is the step's condition true, if it has one?
+
+        Raises:
+            UsageError: That can't be told.
+        """
+        try:
+            return step.when is None or step.when.holds(self.env)
+        except UsageError as error:
+            raise UsageError(f"Step {step.name!r}: {error}") from error
+
+    def source(self, step: StepIdentity) -> UrlSource | None:
+        """The URL that the step reads, unless its condition is false and nobody asks for it."""
+        return step.source if step.source is not None and self.is_wanted(step) else None
+
+    def key(self, step: StepIdentity, references: Mapping[str, Taken]) -> Key:
         """The step's key with the files, variables and versions of now."""
         completed = with_items(
             step,
@@ -153,6 +206,9 @@ class World:
         bindings = {}
         for name, taken in step.bindings.items():
             reference = references[taken.step]
+            if isinstance(reference, Absent):
+                bindings[name] = absent_item(taken)
+                continue
             output = reference.output(taken.output)
             bindings[name] = binding_item(taken, step.handed_as[name], output, self._columns(reference, output.version))
         return completed.key.bound(bindings)
@@ -165,8 +221,13 @@ class World:
         return self.columns.get(version, {})
 
     def file_items(self, step: StepIdentity) -> dict[str, Item]:
-        """The files that a step declares, by content."""
+        """The files that a step declares, and what the URL that it reads answers, by content.
+
+        What is not there is an item of the kind ``MISSING``, which is nothing that a result could be stored under.
+        """
         items: dict[str, Item] = {}
+        if step.source is not None:
+            items[_ONLY] = self._url_item(step, step.source)
         for pattern in step.reads:
             try:
                 paths = match(self.root, fill_env(pattern, self.env))
@@ -184,6 +245,16 @@ class World:
                 items[name] = Item(self.files.digest(path), "file", shown=shown)
         return items
 
+    def _url_item(self, step: StepIdentity, source: UrlSource) -> Item:
+        if self.urls is None:
+            previous = self.previous(step.name)
+            known = previous.key.files.get(_ONLY) if previous is not None else None
+            return known or Item(Digest.of_struct("never read", source.url), URL, shown=source.url)
+        try:
+            return url_item(source, self.urls.digest(source))
+        except (SourceError, UsageError) as error:
+            return Item(Digest.of_struct("no answer", source.url), MISSING, shown=str(error).rstrip("."))
+
     def previous(self, step: str) -> Result | None:
         """The step's current result, for reasons."""
         if step not in self._previous:
@@ -191,10 +262,10 @@ class World:
             self._previous[step] = self.results.get(reference) if reference is not None else None
         return self._previous[step]
 
-    def _revocation(self, previous: Result | None, key: Digest) -> str | None:
-        if previous is None or previous.key.digest() != key:
-            return None
-        return self.results.revocation(key, previous.generation)
+    def _revocation(self, key: Digest) -> str | None:
+        """Why the newest result of a key is out of use; None if it is not, or there is none."""
+        newest = max(self.results.generations(key), default=None)
+        return self.results.revocation(key, newest) if newest is not None else None
 
     def _candidate(self, step: StepIdentity, result: Result) -> Candidate:
         broken = tuple(
@@ -222,8 +293,18 @@ class World:
     def _current(self, name: str) -> ResultReference | None:
         return self.current.steps.get(name) if self.current is not None else None
 
-    def _current_reference(self, name: str, needed_by: StepIdentity, pipeline: PipelineIdentity) -> ResultReference:
+    def inherited(self, step: StepIdentity, needed_by: StepIdentity, pipeline: PipelineIdentity) -> Taken:
+        """What a step takes of one that is not selected: what is current, or that its condition is false.
+
+        Raises:
+            UsageError: It has no current result, and that is not accepted.
+        """
+        name = step.name
+        if not self.is_wanted(step):
+            return Absent("absent", f"its condition is false: {step.when}")
         reference = self._current(name)
+        if reference is None and needed_by.does_without(name):
+            return Absent("absent", "it is not selected, and has no current result")
         if reference is None:
             raise UsageError(
                 f"Step {needed_by.name!r} needs {name!r}, which is not selected and has no current result. "
@@ -240,12 +321,13 @@ class World:
         return {"date": Item(Digest.of_struct("setting", today), "setting", shown=today.isoformat())}
 
 
-def open_world(project: Project, pipeline: str, store: str | None) -> World:
+def open_world(project: Project, pipeline: str, store: str | None, *, asks_urls: bool = False) -> World:
     """The world in which a pipeline of a project is planned.
 
     Args:
         pipeline: Its name.
         store: Where it says that its results live, if it does.
+        asks_urls: URLs are asked what they answer now; otherwise the network is left alone.
 
     Raises:
         UsageError: The store can't be used.
@@ -253,6 +335,8 @@ def open_world(project: Project, pipeline: str, store: str | None) -> World:
     """
     results = open_results(project.store_root(store))
     world = World(project.root, results, project.env, FileDigests(project.local / "files.json"), project.local)
+    if asks_urls:
+        world.urls = UrlDigests(project.local / "urls", results.salt, project.env)
     world.current = snapshots_of(world, project, pipeline).current()
     return world
 

@@ -16,7 +16,7 @@ class Reason:
     Attributes:
         kind: ``code``, ``params``, ``bindings``, ``files``, ``env``, ``engine``, ``settings``, ``outputs``,
             ``first``, ``revoked``, ``waits``, ``forced``, ``obstacle``, ``damaged``, ``trace``, ``expired``,
-            ``finished``, ``shared``, ``skipped``, ``same``.
+            ``finished``, ``shared``, ``skipped``, ``absent``, ``same``.
         text: The sentence, without its place.
         place: ``file:line``.
     """
@@ -90,6 +90,9 @@ def _input_difference(name: str, old: Item | None, new: Item | None) -> Reason:
     if old is None or new is None:
         return Reason("bindings", f"input {name} is {'new' if old is None else 'gone'}")
     before, after = old.detail or {}, new.detail or {}
+    for here, there, text in ((new, old, "is absent"), (old, new, "was absent before")):
+        if "version" not in (here.detail or {}) and "version" in (there.detail or {}):
+            return Reason("bindings", f"input {name} {text}")
     parts = []
     if before.get("step") != after.get("step"):
         parts.append(f"step {before.get('step')} → {after.get('step')}")

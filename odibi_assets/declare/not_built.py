@@ -5,12 +5,11 @@ They are refused, since a field that is accepted and ignored is a promise broken
 
 from __future__ import annotations
 
-NOT_BUILT_PIPELINE = frozenset("rollback preset partitions watch automation".split())
-NOT_BUILT_STEP = frozenset("expect preview columns optional when rollback partitions".split())
+NOT_BUILT_PIPELINE = frozenset("partitions watch automation".split())
+NOT_BUILT_STEP = frozenset("expect preview columns partitions".split())
 NOT_BUILT = "a field that this version acts on (this one is not built yet)"
 NOT_BUILT_NESTED = frozenset(
     {
-        ("read", "url"),
         ("alerts", "layers"),
         ("alerts", "channel"),
     }

@@ -32,7 +32,9 @@ def check_written(definition: Definition) -> None:
                 definition.mistake((*place, *at), path, f"a path of its own (step {owner} writes it)")
             written.setdefault(plain, step.name)
     for place, step in definition.steps.items():
-        reads: dict[Place, str] = {("read", "path"): step.read.path} if step.read is not None else {}
+        reads: dict[Place, str] = {}
+        if step.read is not None and step.read.path is not None:
+            reads["read", "path"] = step.read.path
         reads |= {("files", i): path for i, path in enumerate(step.files)}
         for at, path in reads.items():
             for target, owner in written.items():

@@ -20,6 +20,7 @@ from odibi_assets.declare.policies import (
     Schedule,
     TimeoutSeconds,
 )
+from odibi_assets.declare.presets import Preset
 from odibi_assets.declare.step import EngineName, Name, Step
 
 JobName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=100)]
@@ -44,6 +45,9 @@ class Pipeline(Model):
         description="Where results live: a folder, or a bucket as s3://bucket/prefix; .oda in the project unless "
         "given. ODA_STORE stands above it.",
     )
+    preset: Preset | None = Field(
+        None, description="Policies for all that the pipeline does not say itself, field by field."
+    )
     checkpoint: Checkpoint = Field(Checkpoint(), description="When results are committed and published.")
     cache: Cache = Field(Cache(), description="Whether results are reused.")
     retry: Retry = Field(Retry(), description="How transient failures are tried again.")
@@ -63,6 +67,9 @@ class Pipeline(Model):
     on_error: Literal["fail_fast", "continue"] = Field(
         "fail_fast", description="fail_fast: nothing new starts after a failure; continue: independent steps go on."
     )
+    rollback: bool = Field(
+        False, description="true: a run that fails undoes what it did: its steps' side effects, and what it published."
+    )
     steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1)] = Field(
         description="The steps, in any order."
     )
@@ -70,6 +77,16 @@ class Pipeline(Model):
     @cached_property
     def by_name(self) -> Mapping[str, Step]:
         return {step.name: step for step in self.steps}
+
+    @cached_property
+    def awaited(self) -> frozenset[str]:
+        """Steps of which some other must hear where they are absent: it accepts that, or follows them without data."""
+        found: set[str] = set()
+        for step in reversed(self.ordered):
+            found.update(step.after, (step.bindings[name].step for name in step.accepts))
+            if step.name in found:
+                found.update(taken.step for taken in step.bindings.values())
+        return frozenset(found)
 
     @cached_property
     def ordered(self) -> tuple[Step, ...]:

@@ -125,7 +125,7 @@ class Schedule(Model):
         return value
 
 
-AlertEvent = Literal["step_failed", "run_failed", "recovered"]
+AlertEvent = Literal["step_failed", "step_absent", "run_failed", "recovered"]
 _URL = re.compile(r"\s*(\{\{.*|[A-Za-z][A-Za-z0-9+.-]*://.+)", re.DOTALL)
 
 
@@ -137,8 +137,8 @@ class Alert(_WithKeyOn):
     )
     on: Annotated[tuple[AlertEvent, ...], Field(strict=False, min_length=1)] = Field(
         ("run_failed", "recovered"),
-        description="step_failed: each step whose last try failed; run_failed: the run, with the step that caused it; "
-        "recovered: the first success after a failed run.",
+        description="step_failed: each step whose last try failed; step_absent: each optional step whose last try "
+        "failed; run_failed: the run, with the step that caused it; recovered: the first success after a failed run.",
     )
 
     @field_validator("url")

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from odibi_assets.declare.condition import Condition
 from odibi_assets.declare.definition import Definition
 from odibi_assets.declare.mistake import nearest
 from odibi_assets.declare.not_built import NOT_BUILT, NOT_BUILT_PIPELINE, NOT_BUILT_STEP
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.paths import check_path, check_written
 from odibi_assets.declare.pipeline import DEFAULT_LAYERS, Pipeline
+from odibi_assets.declare.presets import expanded
 from odibi_assets.declare.references import References, names_shown
+from odibi_assets.declare.source_url import check_read
 from odibi_assets.declare.step import Step, secret_template
 from odibi_assets.declare.template import BadTemplate, env_names, fill_params
 from odibi_assets.declare.validation import validated
@@ -70,6 +73,8 @@ class _Reading:
         data = {key: value for key, value in self.data.items() if key != "steps"}
         if self.overrides.on_error is not None:
             data["on_error"] = self.overrides.on_error
+        if self.overrides.rollback is not None:
+            data["rollback"] = self.overrides.rollback
         self._refuse_not_built(data, self.prefix, NOT_BUILT_PIPELINE)
         if isinstance(data.get("params", {}), Mapping):
             params = dict(data.get("params", {}))
@@ -90,6 +95,7 @@ class _Reading:
                 data[key] = self._filled(
                     data[key], (*self.prefix, key), declared if isinstance(declared, Mapping) else {}
                 )
+        data = expanded(data)
         # A placeholder stands for the steps, which are checked one by one with places of their own.
         placeholder = Step(name="placeholder", layer="placeholder", sql="select 1")
         found = validated(self.definition, Pipeline, {**data, "steps": (placeholder,)}, self.prefix)
@@ -155,7 +161,9 @@ class _Reading:
             self.definition.mistake(place, found, "exactly one of read, sql, python, command")
         params = self.data.get("params") if isinstance(self.data.get("params"), Mapping) else {}
         merged = {**(params or {}), **self.overrides.params}
-        filled = {key: self._filled(value, (*place, key), merged) for key, value in raw.items()}
+        filled = {key: self._filled(value, (*place, key), merged) for key, value in raw.items() if key != "when"}
+        if "when" in raw:
+            self._note_condition(filled, raw["when"], (*place, "when"), merged)
         if filled.get("cache") is None:
             filled.pop("cache", None)
         step = validated(self.definition, Step, filled, place)
@@ -186,7 +194,7 @@ class _Reading:
             )
         self._check_params_by_attempt(place, step)
         if step.read is not None:
-            check_path(self.definition, (*place, "read", "path"), step.read.path)
+            check_read(self.definition, (*place, "read"), step.read)
         if step.sql is not None and not isinstance(step.sql, str):
             check_path(self.definition, (*place, "sql", "file"), step.sql.file)
         for i, path in enumerate(step.files):
@@ -196,6 +204,10 @@ class _Reading:
         if isinstance(step.inputs, tuple) and len(step.bindings) < len(step.inputs):
             self.definition.mistake(
                 (*place, "inputs"), ", ".join(step.inputs), "each name once; a mapping gives each input its parameter"
+            )
+        for name in step.accepts if step.sql is not None else ():
+            self.definition.mistake(
+                (*place, "inputs", name, "if_absent"), "none", "a python or command step, since SQL has no absent table"
             )
         self._check_outputs(place, step)
 
@@ -236,6 +248,13 @@ class _Reading:
         for key in [key for key in data if key in fields]:
             self.definition.mistake((*place, key), key, NOT_BUILT)
             del data[key]
+
+    def _note_condition(self, filled: dict[str, Any], value: Any, place: Place, params: Mapping[str, Any]) -> None:
+        try:
+            filled["when"] = Condition.of(value, params)
+        except BadTemplate as error:
+            near = nearest(error.found.strip("{} ").partition(".")[2], error.choices)
+            self.definition.mistake(place, error.found, error.expected, near)
 
     def _filled(self, value: Any, place: Place, params: Mapping[str, Any]) -> Any:
         if isinstance(value, Mapping):

@@ -102,7 +102,11 @@ class References:
 def _named_steps(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     inputs, after = raw.get("inputs"), raw.get("after")
     if isinstance(inputs, Mapping):
-        yield from ((("inputs", key), value) for key, value in inputs.items() if isinstance(value, str))
+        for key, value in inputs.items():
+            if isinstance(value, str):
+                yield ("inputs", key), value
+            elif isinstance(value, Mapping) and isinstance(value.get("step"), str):
+                yield ("inputs", key, "step"), value["step"]
     elif isinstance(inputs, list):
         yield from ((("inputs", i), value) for i, value in enumerate(inputs) if isinstance(value, str))
     if isinstance(after, list):

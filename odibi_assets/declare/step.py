@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from odibi_assets.declare.condition import Condition
 from odibi_assets.declare.input import Input
 from odibi_assets.declare.policies import Model, Retry, StepCache, TimeoutSeconds
 
@@ -21,15 +22,26 @@ Kind = Literal["read", "sql", "python", "command"]
 
 
 class Read(Model):
-    """Files that a bronze step reads, each with the engine's own reader."""
+    """Files, or what a URL answers, read with the engine's own reader; exactly one of ``path`` and ``url``."""
 
     format: Literal["csv", "parquet", "json", "jsonl", "excel"] = Field(
         description="How the files are parsed; jsonl has one JSON object a line."
     )
-    path: str = Field(
+    path: str | None = Field(
+        None,
         description="A file, folder or glob below the project root. Several files are joined in the order of their "
         "names; of a folder all files below it, but those that begin with . or _. Folders named key=value become "
-        "columns: whole numbers where all values are, else text."
+        "columns: whole numbers where all values are, else text.",
+    )
+    url: str | None = Field(
+        None,
+        description="An address, http:// or https://, in place of path. A plan and a run ask it; its content counts, "
+        "not its name.",
+    )
+    headers: dict[str, str] = Field(
+        {},
+        description="Sent with the request to url, to no other host that it leads to. A credential comes from the "
+        "environment: {{ env.X }}.",
     )
     options: dict[str, Any] = Field({}, description="Handed to pandas' reader as they are.")
 
@@ -58,6 +70,13 @@ class Write(Model):
     path: str = Field(description="A file below the project root.")
 
 
+class OptionalInput(Model):
+    """An input without which the step can run."""
+
+    step: str = Field(description="A step, or step.output.")
+    if_absent: Literal["none"] = Field(description="none: where the step has no result in a run, None is handed over.")
+
+
 class Step(Model):
     """One step, as declared.
 
@@ -68,7 +87,7 @@ class Step(Model):
     layer: str = Field(description="One of the pipeline's layers.")
     description: str | None = Field(None, description="Shown in the Dagster UI.")
     engine: EngineName | None = Field(None, description="What holds the step's data; the pipeline's unless given.")
-    read: Read | None = Field(None, description="Read files.")
+    read: Read | None = Field(None, description="Read files or a URL.")
     sql: str | SqlFile | None = Field(
         None,
         description="One SELECT over the inputs, run by DuckDB. It sees nothing else: no files, no network, "
@@ -82,10 +101,10 @@ class Step(Model):
     command: Annotated[tuple[Argument, ...], Field(strict=False, min_length=1)] | None = Field(
         None, description="A program and its arguments, run at the project root; its outputs are the files it makes."
     )
-    inputs: Annotated[tuple[str, ...], Field(strict=False)] | dict[str, str] = Field(
+    inputs: Annotated[tuple[str, ...], Field(strict=False)] | dict[str, str | OptionalInput] = Field(
         (),
-        description="Steps: a list where parameter and step have one name, else a mapping of parameter to step or "
-        "step.output.",
+        description="Steps: a list where parameter and step have one name, else a mapping of parameter to step, "
+        "step.output, or {step: …, if_absent: none}.",
     )
     outputs: dict[Name, DeclaredOutput] = Field(
         {}, description="What the function returns as a dict, each an asset of its own; one result unless given."
@@ -113,14 +132,36 @@ class Step(Model):
     )
     cache: StepCache = Field(StepCache(), description="What is known of reads that can't be seen.")
     deterministic: bool = Field(False, description="SQL: run in one thread, so that sums of doubles repeat exactly.")
+    rollback: str | SkipJsonSchema[Callable[..., Any]] | None = Field(
+        None,
+        description="module:function that undoes the step's side effects; it receives an UndoContext. No part of what "
+        "the step computes.",
+    )
+    optional: bool = Field(
+        False, description="true: where the step fails, it is absent and the run goes on; what needs it is skipped."
+    )
+    when: bool | str | SkipJsonSchema[Condition] = Field(
+        True,
+        description="Whether the step is wanted: true, false or one condition over params and env, as "
+        '"{{ params.year > 2012 }}". Where it is false, the step is absent and does not run.',
+    )
     write: Write | None = Field(None, description="A copy of the result for people; no part of what the step computes.")
 
     @cached_property
     def bindings(self) -> Mapping[str, Input]:
         """Parameter or table name → what it takes; in a list, an output names the parameter that takes it."""
         if isinstance(self.inputs, dict):
-            return {name: Input.parse(text) for name, text in self.inputs.items()}
+            return {
+                name: Input.parse(taken.step if isinstance(taken, OptionalInput) else taken)
+                for name, taken in self.inputs.items()
+            }
         return {taken.output or taken.step: taken for taken in map(Input.parse, self.inputs)}
+
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """Parameters of the inputs that may be absent."""
+        inputs = self.inputs if isinstance(self.inputs, dict) else {}
+        return tuple(name for name, taken in inputs.items() if isinstance(taken, OptionalInput))
 
     def place_of_input(self, name: str) -> tuple[str | int, ...]:
         """Where an input stands in the declaration."""

@@ -27,10 +27,7 @@ def validated(
 
 
 def _note(definition: Definition, model: type[BaseModel], detail: ErrorDetails, place: Place, where: Place) -> None:
-    is_optional_input = len(place) > 1 and place[-2] == "inputs" and isinstance(detail["input"], Mapping)
-    if is_optional_input:
-        definition.mistake(place, detail["input"], NOT_BUILT)
-    elif tuple(part for part in place if isinstance(part, str))[-2:] in NOT_BUILT_NESTED:
+    if tuple(part for part in place if isinstance(part, str))[-2:] in NOT_BUILT_NESTED:
         definition.mistake(place, place[-1], NOT_BUILT)
     elif detail["type"] == "extra_forbidden":
         fields = list(_model_at(model, where[:-1]).model_fields)

@@ -16,10 +16,16 @@ class SourceFile:
 
     Attributes:
         partition: Columns that its folders stand for, as Hive names them: name → value as text.
+        shown: What to call it, where that is not its own name.
     """
 
     path: Path
     partition: Mapping[str, str] = field(default_factory=dict)
+    shown: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.shown or self.path.name
 
 
 class Engine(Protocol):

@@ -35,16 +35,12 @@ class PandasEngine:
             try:
                 frame = _read_one(format, file.path, options)
             except ImportError as error:
-                raise StepError(f"{file.path.name} can't be read as {format}: {error}") from error
+                raise StepError(f"{file.name} can't be read as {format}: {error}") from error
             except Exception as error:  # whatever a reader raises on a file that it can't read
-                raise StepError(
-                    f"{file.path.name} can't be read as {format}: {type(error).__name__}: {error}"
-                ) from error
+                raise StepError(f"{file.name} can't be read as {format}: {type(error).__name__}: {error}") from error
             for name, values in partitions.items():
                 if name in frame.columns:
-                    raise StepError(
-                        f"{file.path.name} has a column {name!r}, as its folders have: rename one of the two."
-                    )
+                    raise StepError(f"{file.name} has a column {name!r}, as its folders have: rename one of the two.")
                 frame[name] = pd.Series([values[i]] * len(frame), index=frame.index, dtype=_dtype(values))
             frames.append(frame)
         return self.take(frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True))

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from odibi_assets.declare.hook import Hook, in_order
 from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.errors import StoreError
+from odibi_assets.execute.absence import skipped_by
 from odibi_assets.execute.channel import LIMIT_S, Channel
-from odibi_assets.execute.event import Event, Recovered, RunFailed, StepFailed
+from odibi_assets.execute.event import Event, Recovered, RunFailed, StepAbsent, StepFailed
 from odibi_assets.execute.redaction import redacted, secret_values
+from odibi_assets.keep.result import Absent
 from odibi_assets.keep.run_record import Run, Runs, StepRecord
 
 UI_VARIABLE = "ODA_UI"
@@ -59,9 +61,10 @@ class Alerts:
         Args:
             error: What ended the run, for a run that no step's error ended.
         """
-        if not is_told(self.pipeline, self.hooks, "step_failed", "run_failed"):
+        if not is_told(self.pipeline, self.hooks, "step_failed", "step_absent", "run_failed"):
             return
         run = self.runs.get(root_run_id, run_id)
+        self._tell_absences(run)
         failed = self._failed_steps(run) if run is not None else []
         for record in failed:
             self._tell(self._step_failed(run_id, record), root_run_id, run_id, f"step_failed/{record.step}")
@@ -80,20 +83,38 @@ class Alerts:
         self._tell(event, root_run_id, run_id, "run_failed")
 
     def succeeded(self, root_run_id: str, run_id: str, *, retried: Iterable[str] = ()) -> None:
-        """Tell of a run that succeeded, if it is the first after one that failed.
+        """Tell of a run that succeeded: of what was absent in it, and if it is the first after one that failed.
 
         Args:
             retried: Failed runs of which nobody was told, since Dagster tried them again by itself.
         """
-        if not is_told(self.pipeline, self.hooks, "recovered"):
+        if not is_told(self.pipeline, self.hooks, "step_absent", "recovered"):
             return
         run = self.runs.get(root_run_id, run_id)
+        self._tell_absences(run)
         failed = self._recovered_from(run, frozenset(retried)) if run is not None else None
         if failed is None:
             return
         steps = tuple(record.step for record in self._failed_steps(failed))
         event = Recovered(*self._place(run_id), failed.start.run_id, failed.start.started_at, steps)
         self._tell(event, failed.start.root_run_id, failed.start.run_id, "recovered")
+
+    def _tell_absences(self, run: Run | None) -> None:
+        records = [run.records.get(step.name) for step in self.pipeline.ordered] if run is not None else []
+        for record in records:
+            if run is None or record is None or record.outcome != "absent" or record.error is None:
+                continue  # Where a condition was false, nothing went wrong.
+            absent = {record.step: Absent(record.outcome, record.reason)}
+            event = StepAbsent(
+                *self._place(run.start.run_id),
+                record.step,
+                self._layer(record),
+                record.error,
+                record.cause or record.error,
+                record.attempts,
+                tuple(skipped_by(self.pipeline.ordered, absent)),
+            )
+            self._tell(event, run.start.root_run_id, run.start.run_id, f"step_absent/{record.step}")
 
     def _recovered_from(self, run: Run, retried: frozenset[str]) -> Run | None:
         """The failed run before this one, if this one is the first to bring what failed in it."""

@@ -78,8 +78,8 @@ class Computation:
     root_run_id: str = ""
     forced: bool = False
 
-    def run(self, decision: Decision, inputs: Mapping[str, Kept], *, attempt: int) -> Computed:
-        """Compute a step from its inputs: parameter or table → value.
+    def run(self, decision: Decision, inputs: Mapping[str, Kept | None], *, attempt: int) -> Computed:
+        """Compute a step from its inputs: parameter or table → value, None for what is absent.
 
         Raises:
             StepError: The step was called wrongly, or its files changed meanwhile.
@@ -124,18 +124,24 @@ class Computation:
             params=shown_params(step, attempt),
         )
 
-    def _handed(self, kept: Kept, handed_as: str) -> Any:
+    def _handed(self, kept: Kept | None, handed_as: str) -> Any:
+        if kept is None:
+            return None
         if kept.format == "parquet" and handed_as not in (*FRAMES, *ANYTHING):
             raise StepError(f"An input is a frame, and the function asks for {handed_as}: name a frame's type.")
         with unobserved():
             return handed(kept, handed_as, self.engine, self.folder)
 
-    def _run_command(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
+    def _run_command(self, step: Step, decision: Decision, inputs: Mapping[str, Kept | None], attempt: int) -> _Watched:
         assert decision.key is not None
         command = self.identified.commands[step.name]
         with unobserved():
             with self.limit.interruptible():
-                given = {name: handed(kept, PATH, self.engine, self.folder) for name, kept in inputs.items()}
+                given = {
+                    name: handed(kept, PATH, self.engine, self.folder)
+                    for name, kept in inputs.items()
+                    if kept is not None
+                }
             env = command_environment(self.world.env, decision.step.env, given)
             arguments = fill_env(list(command.arguments), self.world.env)
             run_command(command, arguments, self.world.root, env, self.log.info, self.limit.check)
@@ -152,8 +158,11 @@ class Computation:
                 "Run again when they rest."
             )
 
-    def _run_read(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
+    def _run_read(self, step: Step, decision: Decision, inputs: Mapping[str, Kept | None], attempt: int) -> _Watched:
         assert step.read is not None and decision.key is not None
+        if decision.step.source is not None:
+            return self._run_url(step, decision)
+        assert step.read.path is not None
         paths = match(self.world.root, fill_env(step.read.path, self.world.env))
         files = [SourceFile(path, dict(partition_of(path, self.world.root))) for path in paths]
         with self.limit.interruptible():
@@ -161,8 +170,20 @@ class Computation:
         self._check_files(step, decision)
         return _Watched(value)
 
-    def _run_sql(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
-        tables = {name: self._as_table(name, kept) for name, kept in inputs.items()}
+    def _run_url(self, step: Step, decision: Decision) -> _Watched:
+        """Read the copy of what the URL answered, which does not change while it is read."""
+        source, urls = decision.step.source, self.world.urls
+        assert step.read is not None and decision.key is not None and source is not None and urls is not None
+        with self.limit.interruptible():
+            digest = urls.ask(source)
+            path = urls.content(source, digest)
+            if self.world.file_items(decision.step) != decision.key.files:
+                raise FilesChanged(f"What {source.url} answers changed while step {step.name!r} ran. Run again.")
+            options = fill_env(step.read.options, self.world.env)
+            return _Watched(self.engine.read(step.read.format, [SourceFile(path, shown=source.url)], options))
+
+    def _run_sql(self, step: Step, decision: Decision, inputs: Mapping[str, Kept | None], attempt: int) -> _Watched:
+        tables = {name: self._as_table(name, kept) for name, kept in inputs.items() if kept is not None}
         statement = fill_env(self.identified.statements[step.name], self.world.env)
         threads = 1 if step.deterministic else None
         return _Watched(run_statement(statement, tables, threads=threads, interruptible=self.limit.interruptible))
@@ -172,7 +193,7 @@ class Computation:
             raise StepError(f"Input {name!r} is a {kept.format} value: expected a frame, since SQL reads tables.")
         return kept.value
 
-    def _run_python(self, step: Step, decision: Decision, inputs: Mapping[str, Kept], attempt: int) -> _Watched:
+    def _run_python(self, step: Step, decision: Decision, inputs: Mapping[str, Kept | None], attempt: int) -> _Watched:
         transform = self.identified.transforms[step.name]
         with self.limit.interruptible():
             arguments = {name: self._handed(inputs[name], transform.inputs[name]) for name in step.bindings}

@@ -18,12 +18,12 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
 from odibi_assets.errors import ResultGone
-from odibi_assets.execute import observer
+from odibi_assets.execute import absence, observer
 from odibi_assets.execute.clock import Clock
 from odibi_assets.execute.commit import Committer, commit
 from odibi_assets.execute.recording import Recording
@@ -33,7 +33,7 @@ from odibi_assets.execute.value_memory import ValueMemory
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.observed_inputs import unobserved
-from odibi_assets.keep.result import Result, ResultReference
+from odibi_assets.keep.result import Absent, Result, ResultReference
 from odibi_assets.keep.retention import note_retention
 from odibi_assets.keep.run_record import RunEnd, StepRecord
 from odibi_assets.keep.saved_state import SavedStates
@@ -49,6 +49,7 @@ class Delivery:
         parents: Steps finished by the runs that this one re-executes.
         finished: Steps finished in this run, as far as this process knows.
         flight: Holds the leases of what is computed until it is stored.
+        absent: Steps without a result in this run or in those that it re-executes, which is no failure.
     """
 
     identified: Identified
@@ -59,6 +60,7 @@ class Delivery:
     parents: Mapping[str, ResultReference]
     finished: dict[str, ResultReference]
     flight: SingleFlight
+    absent: dict[str, Absent] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.committer = Committer()
@@ -110,6 +112,19 @@ class Delivery:
         self._release(settled.decision)
         self._publish_after(name)
         return self.finished[name]
+
+    def pass_over(self, settled: Settled) -> None:
+        """Record that a step has no result, and that what can't do without it is skipped; no failure."""
+        start = self.recording.start
+        for record in absence.records(settled, self.identified.identity, start.steps.keys()):
+            self.recording.note(record)
+            self.absent[record.step] = Absent(record.outcome, record.reason)
+        self._release(settled.decision)
+        if self._mode == "layer":
+            for layer in {start.steps[name]: None for name in self.absent if name in start.steps}:
+                self._publish_layer(layer)
+        elif self._mode != "auto" and not self.recording.alone and self._is_last_word():
+            self.publish_committed()
 
     def _waits_for(self, name: str) -> bool:
         is_critical = self.identified.pipeline.by_name[name].critical
@@ -213,10 +228,11 @@ class Delivery:
         planned = [name for name, planned_layer in self.recording.start.steps.items() if planned_layer == layer]
         if not planned or not self._all_finished(planned):
             return
+        planned = [name for name in planned if name not in self.absent]
         for error in self.committer.flush():
             self.recording.log.warning("A commit of layer %r failed: %s", layer, error)
         found = {name: reference for name in planned if (reference := self.known(name)) is not None}
-        if len(found) == len(planned) and all(reference.generation for reference in found.values()):
+        if found and len(found) == len(planned) and all(reference.generation for reference in found.values()):
             self.publish(found)
 
     def _publish_beside(self) -> None:
@@ -236,12 +252,16 @@ class Delivery:
                 self._published.update(due)
 
     def _all_finished(self, names: Iterable[str]) -> bool:
-        missing = [name for name in names if self.known(name) is None]
+        missing = [name for name in names if not self._is_settled(name)]
         if missing and not self.recording.alone:
             run = self.recording.read()
             self.finished.update(run.finished if run is not None else {})
-            missing = [name for name in missing if self.known(name) is None]
+            self.absent.update(run.absences if run is not None else {})
+            missing = [name for name in missing if not self._is_settled(name)]
         return not missing
+
+    def _is_settled(self, name: str) -> bool:
+        return name in self.absent or self.known(name) is not None
 
     def known(self, name: str) -> ResultReference | None:
         """What a planned step came to in this run, or in one that it re-executes."""
@@ -281,7 +301,7 @@ class Delivery:
                 self._publish_layer(layer)
         elif self._mode != "auto" and (self.recording.alone or is_interrupted or self._is_last_word()):
             self.publish_committed()
-        done = all(self.known(name) is not None for name in self.recording.start.steps)
+        done = all(self._is_settled(name) for name in self.recording.start.steps)
         snapshot = self.snapshots.current()
         end = RunEnd(
             "success" if done and not self.recording.failed else "failed",

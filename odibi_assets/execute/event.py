@@ -1,4 +1,4 @@
-"""What hooks and channels are told: a step failed, a run failed, a pipeline recovered."""
+"""What hooks and channels are told: a step failed, or is absent, a run failed, a pipeline recovered."""
 
 from __future__ import annotations
 
@@ -63,6 +63,38 @@ class StepFailed(_OfRun):
 
 
 @dataclass(frozen=True)
+class StepAbsent(_OfRun):
+    """An optional step failed, is not tried again, and the run went on without it.
+
+    Attributes:
+        error: What it raised.
+        cause: The end of the exception's chain; the same as ``error`` where there is no chain.
+        attempts: How often it was tried.
+        skipped: Steps that did not run since they need it.
+    """
+
+    kind: ClassVar[AlertEvent] = "step_absent"
+    step: str
+    layer: str
+    error: str
+    cause: str
+    attempts: int
+    skipped: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What happened, in one line."""
+        return f"{self.pipeline}: step {self.step} is absent"
+
+    @property
+    def text(self) -> str:
+        """The message, without its title."""
+        step = f"{self.step} ({self.layer}), which is optional"
+        skipped = ("Skipped with it", ", ".join(self.skipped))
+        return self._text(("Step", step), *_error(self.error, self.cause), ("Attempts", self.attempts), skipped)
+
+
+@dataclass(frozen=True)
 class RunFailed(_OfRun):
     """A run failed, and is not tried again.
 
@@ -120,7 +152,7 @@ class Recovered(_OfRun):
         return self._text(("First success after", since), ("That failed at", ", ".join(self.failed)))
 
 
-Event = StepFailed | RunFailed | Recovered
+Event = StepFailed | StepAbsent | RunFailed | Recovered
 
 
 def _error(error: str, cause: str) -> list[tuple[str, object]]:

@@ -58,7 +58,7 @@ class Recording:
         """
         if not will_retry:
             self.failed.add(name)
-        message, cause = (redacted(error_text(link), self.secrets) for link in (error, root_cause(error)))
+        message, cause = self.told(error)
         retries = self.retries(name, attempt)
         if will_retry:
             retries += (FailedAttempt(attempt, message, wait_s if wait_s is None else round(wait_s, 3)),)
@@ -70,11 +70,16 @@ class Recording:
             attempt,
             reason="it is tried again" if will_retry else "",
             error=message,
-            cause=None if cause == message else cause,
+            cause=cause,
             will_retry=will_retry,
             retries=retries,
         )
         self.note(record)
+
+    def told(self, error: BaseException) -> tuple[str, str | None]:
+        """An error as it is recorded, and the end of its chain where that is another."""
+        message, cause = (redacted(error_text(link), self.secrets) for link in (error, root_cause(error)))
+        return message, None if cause == message else cause
 
     def retries(self, name: str, attempt: int) -> tuple[FailedAttempt, ...]:
         """The attempts at a step before the given one; each failed."""

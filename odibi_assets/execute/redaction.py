@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
@@ -19,10 +20,12 @@ def secret_values(pipeline: Pipeline, env: Mapping[str, str]) -> tuple[str, ...]
     names: set[str] = set()
     for step in pipeline.steps:
         data: list[Any] = [step.params, step.command, step.sql if isinstance(step.sql, str) else None]
-        data += [step.read.path, step.read.options] if step.read is not None else []
+        data += [step.read.path, step.read.url, step.read.headers, step.read.options] if step.read is not None else []
         names |= env_names(data) | set(step.env)
     names |= env_names([alert.url.get_secret_value() for alert in pipeline.alerts])
     values = {env[name] for name in names if name in env and len(env[name]) >= _SHORTEST}
+    # In an address they may stand encoded.
+    values |= {urllib.parse.quote(value, safe="") for value in values}
     return tuple(sorted(values, key=len, reverse=True))
 
 

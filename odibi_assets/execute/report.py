@@ -11,7 +11,7 @@ from odibi_assets.decide.plan import Plan
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import PipelineIdentity
 from odibi_assets.keep.results import Results
-from odibi_assets.keep.run_record import FINISHED, FailedAttempt, Run, StepRecord
+from odibi_assets.keep.run_record import FINISHED, FailedAttempt, RolledBack, Run, StepRecord
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Report:
     parent_run_id: str | None = None
     seconds: float = 0.0
     snapshot: str | None = None
+    rolled_back: RolledBack | None = None
 
     def to_json(self) -> dict[str, object]:
         data = asdict(self)
@@ -66,7 +67,7 @@ def reuse_report(
 ) -> Report:
     """A run in which there was nothing to do."""
     steps = tuple(
-        _step(decision, "skipped" if decision.action == "skipped" else "cached", 0.0, 0)
+        _step(decision, decision.action if decision.action in _PASSED_OVER else "cached", 0.0, 0)
         for decision in plan.decisions.values()
     )
     return Report(pipeline.name, environment, steps, "success", seconds=round(seconds, 3), snapshot=snapshot)
@@ -77,8 +78,8 @@ def run_report(run: Run, plan: Plan, pipeline: PipelineIdentity, *, seconds: flo
     steps: list[StepReport] = []
     for name, decision in plan.decisions.items():
         record = run.records.get(name)
-        if decision.action == "skipped":
-            steps.append(_step(decision, "skipped", 0.0, 0))
+        if decision.action in _PASSED_OVER:
+            steps.append(_step(decision, decision.action, 0.0, 0))
         elif record is not None:
             steps.append(_recorded(record, decision))
         elif name in run.start.hits:
@@ -86,18 +87,22 @@ def run_report(run: Run, plan: Plan, pipeline: PipelineIdentity, *, seconds: flo
         else:
             steps.append(StepReport(name, decision.step.layer, "skipped", _why_skipped(decision, steps)))
     planned = [step for step in steps if step.name in run.start.steps]
-    status = "success" if all(step.outcome in FINISHED for step in planned) else "failed"
-    snapshot = run.end.snapshot if run.end is not None else None
+    is_success = all(step.outcome in FINISHED or step.name in run.absences for step in planned)
+    left = run.rolled_back or run.end
     return Report(
         pipeline.name,
         run.start.environment,
         tuple(steps),
-        status,
+        "success" if is_success else "failed",
         run.start.run_id,
         run.start.parent_run_id,
         round(seconds, 3),
-        snapshot,
+        left.snapshot if left is not None else None,
+        run.rolled_back,
     )
+
+
+_PASSED_OVER = frozenset({"skipped", "absent"})
 
 
 def _why_skipped(decision: Decision, above: list[StepReport]) -> str:

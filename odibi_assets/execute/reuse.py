@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import uuid
 
 from odibi_assets.decide.plan import Plan, World, snapshots_of
 from odibi_assets.declare.project import Project
 from odibi_assets.execute.copies import Copies
 from odibi_assets.identify.identity import PipelineIdentity
-from odibi_assets.keep import canonical_json
 from odibi_assets.keep.formats.kept import Kept
+from odibi_assets.keep.moves import queue_move
 from odibi_assets.keep.result import Result
 from odibi_assets.keep.snapshot import Snapshot
 
@@ -33,8 +32,7 @@ def reuse(plan: Plan, pipeline: PipelineIdentity, world: World, project: Project
     known = before.steps if before is not None else {}
     moved = {name: str(reference.version) for name, reference in plan.hits.items() if known.get(name) != reference}
     if moved:
-        name = f"journal/moves/{project.environment}/{pipeline.name}/{at.replace(':', '')}-{uuid.uuid4().hex[:8]}"
-        world.results.store.put(name, canonical_json.dump({"moved": moved}))
+        queue_move(world.results.store, project.environment, pipeline.name, moved, at=world.now())
     world.files.save()
     return snapshot
 
@@ -53,17 +51,3 @@ def copies_are_right(plan: Plan, world: World) -> bool:
         for decision in plan.decisions.values()
         if decision.result is not None and (decision.step.places or decision.step.write)
     )
-
-
-def queued_moves(world: World, environment: str, pipeline: str) -> dict[str, frozenset[str]]:
-    """Moves that Dagster has not been told of: journal entry → steps, oldest first.
-
-    An entry that can't be read stands for every step that is current.
-    """
-    found = {}
-    for name in world.results.store.list(f"journal/moves/{environment}/{pipeline}"):
-        try:
-            found[name] = frozenset(canonical_json.load(world.results.store.get(name) or b"", name)["moved"])
-        except canonical_json.UNREADABLE:
-            found[name] = frozenset(world.current.steps if world.current is not None else ())
-    return found

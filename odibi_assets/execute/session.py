@@ -19,20 +19,23 @@ from odibi_assets.declare.input import Input
 from odibi_assets.engines.pandas_engine import PandasEngine
 from odibi_assets.errors import DamagedObject, RunTimeout, StepError, StepTimeout, StoreError
 from odibi_assets.execute import observer
+from odibi_assets.execute.absence import failed_without_harm
 from odibi_assets.execute.commit import Computed, commit
 from odibi_assets.execute.computation import Computation, FilesChanged, attempt_with
 from odibi_assets.execute.copies import Copies
 from odibi_assets.execute.delivery import Delivery
+from odibi_assets.execute.halt import FOREVER_S, check_halt, halting, may_be_halted
 from odibi_assets.execute.recording import Recording
 from odibi_assets.execute.redaction import RedactingLog
 from odibi_assets.execute.settled import Settled
+from odibi_assets.execute.side_effects import SideEffects
 from odibi_assets.execute.time_limit import TimeLimit
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity
 from odibi_assets.identify.observed_inputs import unobserved
 from odibi_assets.keep.formats.kept import Kept
 from odibi_assets.keep.formats.known import read_output
-from odibi_assets.keep.result import Result, ResultReference
+from odibi_assets.keep.result import Absent, Result, ResultReference, Taken
 from odibi_assets.keep.run_record import RunEnd
 
 
@@ -42,21 +45,24 @@ class Session:
 
     Attributes:
         ignored: Folders whose files no step reads as its own matter.
+        undone: Steps that a run which this one re-executes finished, and that were undone since.
     """
 
     identified: Identified
     world: World
     recording: Recording
     delivery: Delivery
+    side_effects: SideEffects
     forced: frozenset[str] = frozenset()
     ignored: tuple[str, ...] = ()
+    undone: frozenset[str] = frozenset()
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.copies = Copies(self.world)
         self.folder = self.world.local / "values" / f"{self.recording.start.run_id[:8]}-{os.getpid()}"
         self.engine = PandasEngine()
-        self._inherited: dict[str, ResultReference] = {}
+        self._inherited: dict[str, Taken] = {}
         self._mutated: set[str] = set()
         self._at_work: set[str] = set()
         self._last_delivered: tuple[Settled, ResultReference] | None = None
@@ -72,6 +78,7 @@ class Session:
         Raises:
             StepError: An input is missing.
             StepTimeout: It took longer than it may.
+            StepStopped: Another step failed, in another process, under ``fail_fast``.
             RunTimeout: The run did.
             Exception: Whatever the step's own code raises.
         """
@@ -79,24 +86,47 @@ class Session:
         self._at_work.add(name)
         started = time.perf_counter()
         references = self._references(step)
+        asked_s = self._ask(step, attempt, give_up)
         decision = self.world.decide(step, references, forced=name in self.forced)
-        if decision.action == "hit":
+        if decision.action == "hit" or decision.absence is not None:
             return Settled(decision, attempt, time.perf_counter() - started)
         if decision.action == "unknown":
             raise StepError(f"Step {name!r} can't run: {decision.reason}.")
-        decision = self.delivery.flight.joined(decision, lambda: self.world.decide(step, references), self._check_time)
+        decision = self.delivery.flight.joined(
+            decision, lambda: self.world.decide(step, references), lambda: self._check_may_go_on(name)
+        )
         if decision.action == "hit":
             return Settled(decision, attempt, time.perf_counter() - started)
         assert decision.key is not None
         try:
-            with self._time_limit(name, attempt, give_up) as limit:
+            with (
+                self._time_limit(name, attempt, give_up, spent_s=asked_s) as limit,
+                halting(name, limit, self.recording),
+            ):
                 computed = self._compute(decision, references, attempt, limit)
         except BaseException:
             self.delivery.flight.release(decision.key.digest())
             raise
         return Settled(decision, attempt, time.perf_counter() - started, computed)
 
-    def _time_limit(self, name: str, attempt: int, give_up: Callable[[StepError], object] | None) -> TimeLimit:
+    def _ask(self, step: StepIdentity, attempt: int, give_up: Callable[[StepError], object] | None) -> float:
+        """Ask the URL that a step reads, on the attempt's time; returns the seconds that it took.
+
+        Raises:
+            SourceError: It does not answer as it should: an attempt never goes on with what it answered earlier.
+        """
+        source = self.world.source(step)
+        if source is None or self.world.urls is None:
+            return 0.0
+        began = time.monotonic()
+        limited = self._time_limit(step.name, attempt, give_up)
+        with limited as limit, halting(step.name, limit, self.recording), limit.interruptible():
+            self.world.urls.ask(source)
+        return time.monotonic() - began
+
+    def _time_limit(
+        self, name: str, attempt: int, give_up: Callable[[StepError], object] | None, *, spent_s: float = 0.0
+    ) -> TimeLimit:
         """What an attempt may take: its own time-out, or what is left of the run's where that is less."""
         pipeline = self.identified.pipeline
         timeout, left = pipeline.by_name[name].timeout or pipeline.timeout, self._run_time_left_s()
@@ -108,7 +138,9 @@ class Session:
             if timeout is not None
             else ""
         )
-        return TimeLimit(timeout, lambda: StepTimeout(told), give_up)
+        seconds = FOREVER_S if timeout is None and may_be_halted(self.recording) else timeout
+        left = max(seconds - spent_s, 0.0) if seconds is not None else None
+        return TimeLimit(left, lambda: StepTimeout(told), give_up)
 
     def _run_time_left_s(self) -> float | None:
         limit = self.identified.pipeline.run_timeout
@@ -123,7 +155,8 @@ class Session:
             f"What is finished is kept: oda resume {self.recording.start.pipeline} does the rest."
         )
 
-    def _check_time(self) -> None:
+    def _check_may_go_on(self, name: str) -> None:
+        check_halt(name, self.recording)
         if self.is_out_of_time:
             raise self._run_timeout("A step waited for another run, which computes the same")
 
@@ -136,7 +169,7 @@ class Session:
     def _compute(
         self,
         decision: Decision,
-        references: Mapping[str, ResultReference],
+        references: Mapping[str, Taken],
         attempt: int,
         limit: TimeLimit | None = None,
     ) -> Computed:
@@ -152,14 +185,17 @@ class Session:
     def _computed(
         self,
         decision: Decision,
-        references: Mapping[str, ResultReference],
+        references: Mapping[str, Taken],
         attempt: int,
         folder: Path,
         limit: TimeLimit,
     ) -> Computed:
         name, bindings = decision.step.name, decision.step.bindings.items()
         with observer.reading(name), limit.interruptible():
-            inputs = {parameter: self._value(taken, references[taken.step]) for parameter, taken in bindings}
+            inputs = {
+                parameter: None if isinstance(above := references[taken.step], Absent) else self._value(taken, above)
+                for parameter, taken in bindings
+            }
         computation = Computation(
             self.identified,
             self.world,
@@ -178,48 +214,68 @@ class Session:
         observer.tell(name, "computing")
         with observer.reading(name) if decision.step.kind == "read" else contextlib.nullcontext():
             try:
-                return computation.run(decision, inputs, attempt=attempt)
+                return self.side_effects.noted(decision, lambda: computation.run(decision, inputs, attempt=attempt))
             except FilesChanged:
                 again = self.world.decide(decision.step, references, forced=True)
-                return computation.run(again, inputs, attempt=attempt)
+                return self.side_effects.noted(again, lambda: computation.run(again, inputs, attempt=attempt))
 
-    def _references(self, step: StepIdentity) -> dict[str, ResultReference]:
-        return {upstream: self.reference(upstream) for upstream in step.upstream}
+    def _references(self, step: StepIdentity) -> dict[str, Taken]:
+        return {
+            upstream: self.reference(upstream, needed=not step.does_without(upstream)) for upstream in step.upstream
+        }
 
-    def reference(self, name: str) -> ResultReference:
+    def reference(self, name: str, *, needed: bool = True) -> Taken:
         """The version of a step that this run works with: its own, that of the run it re-executes, what is current.
+
+        Args:
+            needed: Whoever asks can't do without it.
 
         Raises:
             StepError: There is none.
         """
         if name in self.delivery.finished:
             return self.delivery.finished[name]
+        if name in self.delivery.absent:
+            return self.delivery.absent[name]
         if name in self.delivery.executed:
             record = self.recording.record(name)
+            if record is not None and record.is_absence:
+                return Absent(record.outcome, record.reason)
             if record is None or record.reference is None:
                 raise StepError(f"Step {name!r} has no result in this run yet.")
             self.delivery.finished[name] = record.reference
             return record.reference
         if name not in self._inherited:
+            if not needed and self._has_nothing(name):
+                return Absent("absent", "it is not part of this run, and has no current result")
             self._inherited[name] = self._inherit(name)
         return self._inherited[name]
 
-    def _inherit(self, name: str) -> ResultReference:
-        if name in self.delivery.parents:
+    def _has_nothing(self, name: str) -> bool:
+        current = self.world.current.steps if self.world.current is not None else {}
+        return name not in current and name not in self.delivery.parents and name not in self.undone
+
+    def _inherit(self, name: str) -> Taken:
+        step = self.identified.identity.by_name[name]
+        if not self.world.is_wanted(step):
+            return Absent("absent", f"its condition is false: {step.when}")
+        if name in self.delivery.parents or name in self.undone:
             return self._checked_parent(name)
         current = self.world.current.steps.get(name) if self.world.current is not None else None
         if current is None:
             raise StepError(f"Step {name!r} is not part of this run and has no current result. Materialize it first.")
         return current
 
-    def _checked_parent(self, name: str) -> ResultReference:
+    def _checked_parent(self, name: str) -> Taken:
         """What the parent run finished, unless its code or inputs changed since: Dagster does not look."""
         step = self.identified.identity.by_name[name]
         references = self._references(step)
-        decision = self.world.decide(step, references, finished=self.delivery.parents[name])
+        decision = self.world.decide(step, references, finished=self.delivery.parents.get(name))
         if decision.action == "hit":
             assert decision.result is not None
             return decision.result.reference
+        if decision.absence is not None:
+            return decision.absence
         self.recording.log.warning("Input %r is computed again, since %s.", name, decision.reason)
         settled = Settled(decision, 1, 0.0, self._compute(decision, references, 1))
         return self.deliver(settled)
@@ -255,6 +311,10 @@ class Session:
         step = self.identified.identity.by_name[name]
         references = self._references(step)
         decision = self.world.decide(step, references, forced=True)
+        if decision.absence is not None:
+            raise StepError(
+                f"The stored data of step {name!r} are damaged, and it can't be computed again: {decision.reason}."
+            )
         result = self._result(name, reference)
         attempt = attempt_with(self.identified.pipeline.by_name[name], result.params if result is not None else {})
         computed = self._compute(decision, references, attempt)
@@ -268,9 +328,19 @@ class Session:
 
     def value(self, taken: Input) -> Kept:
         """An output of a step as this run sees it, for an asset that is not ours."""
-        return self._value(taken, self.reference(taken.step))
+        reference = self.reference(taken.step)
+        if isinstance(reference, Absent):
+            raise StepError(
+                f"Step {taken.step!r} has no result in this run, it is {reference.outcome}: {reference.reason}."
+            )
+        return self._value(taken, reference)
 
     # Delivering what was settled.
+
+    def pass_over(self, settled: Settled) -> None:
+        """Record that a step has no result, which is no failure."""
+        self._at_work.discard(settled.step)
+        self.delivery.pass_over(settled)
 
     def delivered(self, settled: Settled) -> ResultReference:
         """Deliver what a step came out with, once for all its outputs."""
@@ -327,6 +397,16 @@ class Session:
         )
 
     # Failures.
+
+    def is_optional(self, name: str) -> bool:
+        """Is the step absent where it fails?"""
+        return self.identified.pipeline.by_name[name].optional
+
+    def without(self, name: str, error: BaseException, *, attempt: int, seconds: float) -> Settled:
+        """What becomes of an optional step whose last attempt failed."""
+        message, cause = self.recording.told(error)
+        step = self.identified.identity.by_name[name]
+        return failed_without_harm(step, attempt=attempt, seconds=seconds, error=message, cause=cause)
 
     def fail(
         self,

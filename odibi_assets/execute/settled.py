@@ -13,12 +13,18 @@ from odibi_assets.keep.result import ResultReference
 
 @dataclass(frozen=True)
 class Settled:
-    """A reused result, or something computed."""
+    """A reused result, something computed, or an absence.
+
+    Attributes:
+        error: What an optional step failed with; ``cause`` is the end of its chain, where that is another.
+    """
 
     decision: Decision
     attempt: int
     seconds: float
     computed: Computed | None = None
+    error: str | None = None
+    cause: str | None = None
 
     @property
     def step(self) -> str:
@@ -26,6 +32,8 @@ class Settled:
 
     @property
     def outcome(self) -> str:
+        if self.decision.absence is not None:
+            return self.decision.absence.outcome
         return "cached" if self.computed is None else "computed"
 
     @property

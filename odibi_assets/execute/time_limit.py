@@ -100,6 +100,7 @@ class TimeLimit:
         self._is_open = False
         self._stops: list[Stop] = []
         self._ended = threading.Event()
+        self._woken = threading.Event()
         self._lock = threading.Lock()
 
     def __enter__(self) -> TimeLimit:
@@ -123,6 +124,7 @@ class TimeLimit:
             return
         self._is_open = False
         self._ended.set()
+        self._woken.set()
         with self._lock:  # Whoever gives up right now ends the process.
             pass
         if self._has_signals:
@@ -136,6 +138,13 @@ class TimeLimit:
     def is_over(self) -> bool:
         """Is the time up?"""
         return self._seconds is not None and time.monotonic() >= self._until
+
+    def end_now(self, told: Callable[[], StepError]) -> None:
+        """Let the time be up, from another thread; ``told`` is the error that the block then raises."""
+        self._told, self._until = told, time.monotonic()
+        if self._has_signals:
+            signal.setitimer(signal.ITIMER_REAL, 1e-6, AGAIN_S)
+        self._woken.set()
 
     def check(self) -> None:
         """
@@ -173,8 +182,9 @@ class TimeLimit:
             raise Interrupted
 
     def _watch(self, seconds: float) -> None:
-        for wait_s in (seconds, AGAIN_S):
-            if self._ended.wait(wait_s):
+        for over, wait_s in ((self._woken, seconds), (self._ended, AGAIN_S)):
+            over.wait(wait_s)
+            if self._ended.is_set():
                 return
             for stop in list(self._stops):
                 stop()

@@ -8,10 +8,12 @@ import importlib.metadata
 import platform
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from odibi_assets.declare.condition import Condition
 from odibi_assets.declare.definition import Definition
 from odibi_assets.declare.mistake import nearest
 from odibi_assets.declare.pipeline import Pipeline
@@ -32,6 +34,8 @@ from odibi_assets.identify.retry_on import RetryOn, check_retry_on
 from odibi_assets.identify.shown_value import safe_repr
 from odibi_assets.identify.sql_statement import BadStatement, Statement, parse_statement
 from odibi_assets.identify.transform import PATH, Transform, check_transform
+from odibi_assets.identify.undo import check_undo
+from odibi_assets.identify.url_digest import UrlSource
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Identified:
 
     Attributes:
         transforms: Python step → its resolved function.
+        undos: Step → the function that undoes its side effects, where it has one.
         statements: SQL step → its text, with environment templates unfilled.
         values: Module values that the steps reach, as they were when the import ended.
         commands: Command step → its program.
@@ -54,6 +59,7 @@ class Identified:
     values: ModuleValues
     commands: Mapping[str, Command] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    undos: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     retry_on: Mapping[str, tuple[RetryOn, ...]] = field(default_factory=dict)
 
 
@@ -76,6 +82,7 @@ class _Identification:
         self.statements: dict[str, str] = {}
         self.parsed: dict[str, Statement] = {}
         self.commands: dict[str, Command] = {}
+        self.undos: dict[str, Callable[..., Any]] = {}
         self.files: list[Path] = []
 
     def run(self) -> Identified:
@@ -86,6 +93,9 @@ class _Identification:
             transform = check_transform(self.definition, place, step)
             if transform is not None:
                 self.transforms[step.name] = transform
+            undo = check_undo(self.definition, place, step)
+            if undo is not None:
+                self.undos[step.name] = undo
         pipeline = self.definition.checked()
         prints = self._fingerprints(pipeline)
         self._check_module_names(prints)
@@ -98,7 +108,15 @@ class _Identification:
         places = {name: place for one in prints.values() for name, place in one.values.items()}
         values = ModuleValues.taken(places, self.root)
         return Identified(
-            pipeline, identity, self.transforms, self.statements, values, self.commands, tuple(self.files), retry_on
+            pipeline,
+            identity,
+            self.transforms,
+            self.statements,
+            values,
+            self.commands,
+            tuple(self.files),
+            self.undos,
+            retry_on,
         )
 
     def _retry_on(self) -> dict[str, tuple[RetryOn, ...]]:
@@ -259,7 +277,8 @@ class _Identification:
             bindings=dict(step.bindings),
             handed_as={name: self._handed_as(step, name) for name in step.bindings},
             upstream=step.upstream,
-            reads=(step.read.path,) if step.read else (*step.files, *self._sources(step)),
+            reads=_paths(step, self._sources(step)),
+            source=_source(step),
             env=tuple(env),
             takes_date=statement is not None and statement.takes_date,
             obstacles=tuple(obstacles),
@@ -267,6 +286,9 @@ class _Identification:
             allow=("all",) if self._has_source(step) else step.cache.allow,
             places={name: output.path for name, output in step.outputs.items() if output.path is not None},
             write=(step.write.format, step.write.path) if step.write is not None else None,
+            accepts=step.accepts,
+            when=step.when if isinstance(step.when, Condition) else None,
+            optional=step.optional,
         )
 
     def _handed_as(self, step: Step, name: str) -> str:
@@ -350,6 +372,18 @@ class _Identification:
                 Digest.of_struct("setting", step.cache.source_version), "setting", shown=step.cache.source_version
             )
         return items
+
+
+def _paths(step: Step, sources: tuple[str, ...]) -> tuple[str, ...]:
+    if step.read is None:
+        return (*step.files, *sources)
+    return (step.read.path,) if step.read.path is not None else ()
+
+
+def _source(step: Step) -> UrlSource | None:
+    if step.read is None or step.read.url is None:
+        return None
+    return UrlSource(step.read.url, step.read.headers)
 
 
 _ENGINE_LIBRARIES = {

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from odibi_assets.declare.condition import Condition
 from odibi_assets.declare.input import Input
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.key import Key
+from odibi_assets.identify.url_digest import UrlSource
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class StepIdentity:
         handed_as: Parameter or table → the type that it is handed as.
         upstream: Every step that must be settled before.
         reads: Globs whose content counts, section ``files`` of the key.
+        source: The URL whose content counts, in the same section.
         env: Variables whose value counts, section ``env`` of the key.
         takes_date: Today's date (UTC) is part of the key.
         obstacles: Why its result can't be reused, as far as that is known before it runs.
@@ -32,6 +35,9 @@ class StepIdentity:
         allow: Kinds of obstacles that the step declares harmless.
         places: Output → the path where it is put back when it is reused.
         write: Format and path of the copy for people.
+        accepts: Parameters whose input may be absent.
+        when: The condition without which it does not run.
+        optional: Whether it is absent where it fails.
     """
 
     name: str
@@ -42,6 +48,7 @@ class StepIdentity:
     handed_as: Mapping[str, str] = field(default_factory=dict)
     upstream: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    source: UrlSource | None = None
     env: tuple[str, ...] = ()
     takes_date: bool = False
     obstacles: tuple[Obstacle, ...] = ()
@@ -49,6 +56,14 @@ class StepIdentity:
     allow: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     write: tuple[str, str] | None = None
+    accepts: tuple[str, ...] = ()
+    when: Condition | None = None
+    optional: bool = False
+
+    def does_without(self, step: str) -> bool:
+        """Does it take data of a step, and accept that there are none?"""
+        taking = [name for name, taken in self.bindings.items() if taken.step == step]
+        return bool(taking) and set(taking) <= set(self.accepts)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -60,6 +75,7 @@ class StepIdentity:
             "handed_as": dict(self.handed_as),
             "upstream": list(self.upstream),
             "reads": list(self.reads),
+            "source": self.source.to_json() if self.source else None,
             "env": list(self.env),
             "takes_date": self.takes_date,
             "obstacles": [obstacle.to_json() for obstacle in self.obstacles],
@@ -67,6 +83,9 @@ class StepIdentity:
             "allow": list(self.allow),
             "places": dict(self.places),
             "write": list(self.write) if self.write else None,
+            "accepts": list(self.accepts),
+            "when": self.when.to_json() if self.when is not None else None,
+            "optional": self.optional,
         }
 
     @classmethod
@@ -80,6 +99,7 @@ class StepIdentity:
             handed_as=data["handed_as"],
             upstream=tuple(data["upstream"]),
             reads=tuple(data["reads"]),
+            source=UrlSource(**data["source"]) if data.get("source") else None,
             env=tuple(data["env"]),
             takes_date=data["takes_date"],
             obstacles=tuple(Obstacle(*obstacle) for obstacle in data["obstacles"]),
@@ -87,6 +107,9 @@ class StepIdentity:
             allow=tuple(data["allow"]),
             places=data["places"],
             write=tuple(data["write"]) if data["write"] else None,
+            accepts=tuple(data["accepts"]),
+            when=Condition(**data["when"]) if data["when"] is not None else None,
+            optional=data["optional"],
         )
 
 

@@ -14,14 +14,14 @@ def this_process() -> str:
     return _named(os.getpid())
 
 
-def parent_process() -> str:
-    """Likewise the process that made this one to do a part of its work; this one, where there is none."""
-    parent = multiprocessing.parent_process()
-    return _named(parent.pid) if parent is not None and parent.pid is not None else this_process()
-
-
 def _named(pid: int) -> str:
     return f"{socket.gethostname()}/{pid}/{_started(pid)}"
+
+
+def run_process() -> str:
+    """As ``this_process``, of the process that a run lives in: the parent, where that starts one for each step."""
+    parent = multiprocessing.parent_process()
+    return _named(parent.pid) if parent is not None and parent.pid is not None else this_process()
 
 
 def may_be_alive(process: str) -> bool:

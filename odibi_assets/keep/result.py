@@ -242,6 +242,28 @@ def reference_to(key: Digest, generation: int, outputs: Mapping[str, OutputRefer
     return ResultReference(key, generation, version, only.row_count)
 
 
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """In the place of a reference: the step has no result in this run, and that is no failure.
+
+    Attributes:
+        outcome: ``absent``, or ``skipped`` where it needs what is absent.
+        reason: Why.
+    """
+
+    outcome: str
+    reason: str
+
+
+Taken = ResultReference | Absent
+"""What a step is handed of another."""
+
+
+def absent_item(input: Input) -> Item:
+    """The part of a key that says that a parameter is handed nothing, since its input is absent."""
+    return Item(Digest.of_struct("absent", None), "input", shown=f"{input} is absent", detail={"step": str(input)})
+
+
 def binding_item(
     input: Input, handed_as: str, reference: OutputReference, columns: Mapping[str, Digest] | None = None
 ) -> Item:

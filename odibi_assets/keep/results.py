@@ -69,9 +69,15 @@ class Results:
 
         A key has several where steps read what they did not declare: each with the trace it had.
         """
+        for result in self.of_key(key):
+            if not self.is_revoked(*result.id):
+                yield result
+
+    def of_key(self, key: Digest) -> Iterator[Result]:
+        """All results of a key whose record can be read, the revoked too, newest generation first."""
         for generation in sorted(self.generations(key), reverse=True):
             result = self._read(key, generation)
-            if result is not None and not self.is_revoked(key, generation):
+            if result is not None:
                 yield result
 
     def generations(self, key: Digest) -> list[int]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.process import may_be_alive, this_process
-from odibi_assets.keep.result import ResultReference
+from odibi_assets.keep.result import Absent, ResultReference
 from odibi_assets.keep.store import Store
 
 Record = TypeVar("Record")
@@ -28,6 +28,7 @@ class RunStart:
     Attributes:
         steps: The steps of the plan, in order → their layer.
         hits: Steps of the plan that were reused before the run began, and are not in Dagster's run.
+        absent: Steps of which the plan knew that they have no result, without failing; not among ``steps``.
         skipped: Steps that the plan passes over → why; not among ``steps``.
         skip: Those of them that were asked for; a re-execution passes over them too.
         overrides: What ``--set`` changed.
@@ -43,6 +44,7 @@ class RunStart:
     started_at: str
     steps: Mapping[str, str]
     hits: Mapping[str, ResultReference] = field(default_factory=dict)
+    absent: Mapping[str, Absent] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
     skip: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -52,12 +54,14 @@ class RunStart:
         data = asdict(self)
         data["steps"] = [list(step) for step in self.steps.items()]
         data["hits"] = {name: reference.to_json() for name, reference in self.hits.items()}
+        data["absent"] = {name: asdict(absent) for name, absent in self.absent.items()}
         data["skip"] = list(self.skip)
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunStart:
         fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        fields["absent"] = {name: Absent(**absent) for name, absent in data.get("absent", {}).items()}
         fields["skip"] = tuple(data.get("skip", ()))
         fields["steps"] = dict(data["steps"])
         fields["hits"] = {name: ResultReference.from_json(reference) for name, reference in data["hits"].items()}
@@ -83,10 +87,11 @@ class StepRecord:
     """What became of one step in one run.
 
     Attributes:
-        outcome: ``computed``, ``cached``, ``failed`` or ``skipped``.
+        outcome: ``computed``, ``cached``, ``failed``, ``skipped`` or ``absent``.
         seconds: Of the last attempt.
         cause: The error at the end of the exception's chain, where that is another than ``error``.
         will_retry: It failed, and another attempt is due.
+        is_absence: It has no result, and that is no failure: it is absent, or skipped since an input is.
         retries: The attempts that failed and were followed by another, or will be.
         params: Those whose value depends on the attempt, as they were in the one that succeeded.
     """
@@ -100,6 +105,7 @@ class StepRecord:
     reference: ResultReference | None = None
     cause: str | None = None
     will_retry: bool = False
+    is_absence: bool = False
     retries: tuple[FailedAttempt, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
 
@@ -138,12 +144,68 @@ class RunEnd:
 
 
 @dataclass(frozen=True)
+class Undone:
+    """What became of undoing a step.
+
+    Attributes:
+        effect: What was known of its side effect: ``done``, or ``unknown`` where the step, or an earlier undo of it,
+            ended in between.
+        error: What the undo raised; None where the step is undone.
+    """
+
+    step: str
+    effect: Literal["done", "unknown"]
+    error: str | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Undone:
+        return cls(data["step"], data["effect"], data["error"])
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """How a run was rolled back.
+
+    Attributes:
+        undone: In the order in which the undos ran.
+        moved: Steps whose current result is what it was before the run.
+        snapshot: What is current since.
+    """
+
+    at: str
+    undone: tuple[Undone, ...] = ()
+    moved: tuple[str, ...] = ()
+    snapshot: str | None = None
+
+    @property
+    def failed(self) -> tuple[Undone, ...]:
+        """The undos that raised."""
+        return tuple(undone for undone in self.undone if undone.error is not None)
+
+    def described(self, run_id: str) -> str:
+        """For people."""
+        undone = [each.step for each in self.undone if each.error is None]
+        parts = [f"undone: {', '.join(undone)}" if undone else "nothing was undone"]
+        if self.moved:
+            parts.append(f"current again what was before it: {', '.join(self.moved)}")
+        failed = "".join(f"\n  Step {each.step} could not be undone: {each.error}" for each in self.failed)
+        again = f"\n  oda rollback {run_id} tries that again." if failed else ""
+        return f"Run {run_id} was rolled back ({'; '.join(parts)}).{failed}{again}"
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RolledBack:
+        undone = tuple(Undone.from_json(each) for each in data["undone"])
+        return cls(data["at"], undone, tuple(data["moved"]), data["snapshot"])
+
+
+@dataclass(frozen=True)
 class Run:
     """Everything recorded of one run."""
 
     start: RunStart
     records: Mapping[str, StepRecord]
     end: RunEnd | None
+    rolled_back: RolledBack | None = None
 
     @property
     def status(self) -> str | None:
@@ -153,7 +215,7 @@ class Run:
         outcomes = {record.outcome for record in self.records.values()}
         if "failed" in outcomes:
             return "failed"
-        return "success" if set(self.start.steps) <= self.finished.keys() else None
+        return "success" if set(self.start.steps) <= self.finished.keys() | self.absences.keys() else None
 
     @property
     def is_running(self) -> bool:
@@ -164,8 +226,15 @@ class Run:
     def outcomes(self) -> Mapping[str, str]:
         """What became of every listed step; one that was never reached is ``skipped``."""
         found = dict.fromkeys([*self.start.steps, *self.start.skipped], "skipped")
+        found |= {name: absent.outcome for name, absent in self.start.absent.items()}
         found |= dict.fromkeys(self.start.hits, "cached")
         return found | {name: record.outcome for name, record in self.records.items()}
+
+    @property
+    def absences(self) -> Mapping[str, Absent]:
+        """Steps that have no result in this run, without that being a failure."""
+        records = [record for record in self.records.values() if record.is_absence]
+        return {**self.start.absent, **{record.step: Absent(record.outcome, record.reason) for record in records}}
 
     @property
     def finished(self) -> Mapping[str, ResultReference]:
@@ -199,6 +268,10 @@ class Runs:
     def finish(self, root_run_id: str, run_id: str, end: RunEnd) -> None:
         self.store.put(f"{_folder(root_run_id, run_id)}/end", canonical_json.dump(asdict(end)))
 
+    def note_rollback(self, root_run_id: str, run_id: str, rolled_back: RolledBack) -> None:
+        """Record that a run was rolled back; a later rollback of what an earlier one left takes its place."""
+        self.store.put(f"{_folder(root_run_id, run_id)}/rollback", canonical_json.dump(asdict(rolled_back)))
+
     def claim(self, root_run_id: str, run_id: str, event: str) -> bool:
         """Take on to tell of an event of a run; of all that would, one succeeds."""
         claim = {"by": this_process()}
@@ -217,7 +290,9 @@ class Runs:
             record = self._load(name, StepRecord.from_json)
             if record is not None:
                 records[record.step] = record
-        return Run(start, records, self._load(f"{_folder(root_run_id, run_id)}/end", RunEnd.from_json))
+        folder = _folder(root_run_id, run_id)
+        end = self._load(f"{folder}/end", RunEnd.from_json)
+        return Run(start, records, end, self._load(f"{folder}/rollback", RolledBack.from_json))
 
     def find(self, run_id: str) -> Run | None:
         """The run with an id, or with a unique beginning of one."""
@@ -255,6 +330,15 @@ class Runs:
         found: dict[str, ResultReference] = {}
         for run in self.chain(root_run_id, run_id):
             found = {**run.finished, **found}
+        return found
+
+    def absent_in(self, root_run_id: str, run_id: str) -> dict[str, Absent]:
+        """Steps that were absent when a run, or a run that it re-executes, last came to them."""
+        found: dict[str, Absent] = {}
+        settled: set[str] = set()
+        for run in self.chain(root_run_id, run_id):
+            found |= {name: absent for name, absent in run.absences.items() if name not in settled}
+            settled |= run.finished.keys() | run.absences.keys()
         return found
 
     def attempts(self, root_run_id: str) -> int:

@@ -7,6 +7,7 @@ step of a thousand rewrites little. Only the head moves, by compare-and-swap.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +34,7 @@ class Snapshot:
         sequence: Counts the snapshots of a line, from 1.
         published_at: ISO 8601, UTC.
         parts: The stored objects that hold its steps, where they are many.
+        restores: The earlier snapshot that all or some of its steps return to.
     """
 
     id: Digest
@@ -42,6 +44,7 @@ class Snapshot:
     published_at: str
     steps: Mapping[str, ResultReference]
     parts: tuple[Digest, ...] = ()
+    restores: Digest | None = None
 
 
 class Snapshots:
@@ -94,6 +97,54 @@ class Snapshots:
                     self._last = snapshot
                     return snapshot
 
+    def restore(
+        self,
+        choose: Callable[[Mapping[str, ResultReference]], Mapping[str, ResultReference]],
+        *,
+        restores: Digest | None,
+        at: str,
+    ) -> tuple[Snapshot | None, Snapshot | None]:
+        """Make current what was before, as a snapshot of its own: the history goes on, and nothing in it is lost.
+
+        Args:
+            choose: What is current → what shall be; asked again where another process moved the head meanwhile.
+            restores: The snapshot from which that is taken.
+
+        Returns:
+            What was current, and what is now: the same one if nothing changes.
+
+        Raises:
+            ResultGone: A result was collected since; nothing moved.
+        """
+        while True:
+            with writing(self.store):
+                head, present = self._current()
+                before = {} if present is None else dict(present.steps)
+                steps = dict(choose(before))
+                if steps == before:
+                    return present, present
+                self._check_there(steps, before)
+                sequence = 1 if present is None else present.sequence + 1
+                snapshot = self._write(steps, present, sequence, None, at, restores)
+                if self.move_head(head, snapshot.id):
+                    self._last = snapshot
+                    return present, snapshot
+
+    def is_kept(self, id: Digest) -> bool:
+        """Is a snapshot still in the store?"""
+        return self.store.size(self._name(id)) is not None
+
+    def find(self, text: str) -> tuple[Snapshot, ...]:
+        """The kept snapshots of this line whose id is, or begins with, a text."""
+        beginning = text.removeprefix("b3:")
+        found = []
+        for name in self.store.list(f"snapshots/{self.pipeline}"):
+            hex = name.rpartition("/")[2]
+            with contextlib.suppress(*canonical_json.UNREADABLE):
+                if hex.startswith(beginning) and self._object(Digest(hex)).get("environment") == self.environment:
+                    found.append(self.get(Digest(hex)))
+        return tuple(found)
+
     def move_head(self, head: bytes | None, id: Digest) -> bool:
         """Name another snapshot the current one, unless the head moved meanwhile; says whether it did."""
         return self.store.swap(self.head_name, head, canonical_json.dump({"snapshot": str(id)}))
@@ -128,6 +179,7 @@ class Snapshots:
             data["published_at"],
             {name: ResultReference.from_json(reference) for name, reference in sorted(steps.items())},
             parts,
+            Digest.parse(data["restores"]) if data.get("restores") else None,
         )
 
     def history(self) -> Iterator[Snapshot]:
@@ -184,7 +236,13 @@ class Snapshots:
         return newest
 
     def _write(
-        self, steps: Mapping[str, ResultReference], parent: Snapshot | None, sequence: int, run_id: str | None, at: str
+        self,
+        steps: Mapping[str, ResultReference],
+        parent: Snapshot | None,
+        sequence: int,
+        run_id: str | None,
+        at: str,
+        restores: Digest | None = None,
     ) -> Snapshot:
         entries: dict[str, Any] = {}
         parts: tuple[Digest, ...] = ()
@@ -202,7 +260,9 @@ class Snapshots:
             "steps": entries,
             "parts": [str(part) for part in parts],
         }
-        return Snapshot(self._put(data), parent.id if parent else None, sequence, run_id, at, steps, parts)
+        if restores is not None:
+            data["restores"] = str(restores)
+        return Snapshot(self._put(data), parent.id if parent else None, sequence, run_id, at, steps, parts, restores)
 
     def _write_parts(self, steps: Mapping[str, ResultReference], parent: Snapshot | None) -> tuple[Digest, ...]:
         """Write the parts that changed; the current snapshot names the others, and they stay while it is that."""

@@ -13,6 +13,7 @@ from odibi_assets.declare.policies import Retention
 from odibi_assets.errors import DamagedObject, UnknownLayout
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep import canonical_json
+from odibi_assets.keep.effects import run_entries
 from odibi_assets.keep.garbage import Holdings, Kept, Line, Stored, what_is_kept
 from odibi_assets.keep.guard import Guarded
 from odibi_assets.keep.lease import stale_leases
@@ -196,15 +197,20 @@ def _snapshot_garbage(store: Store, kept: Kept) -> Iterator[str]:
 
 
 def _run_garbage(store: Store, holdings: Holdings, kept: Kept) -> Iterator[tuple[str, ...]]:
-    """Runs that are not kept, and what is left of runs without a start. One whose start can't be read stays."""
+    """Runs that are not kept, and what is left of runs without a start. One whose start can't be read stays.
+
+    So does one that is yet to be undone; what another journalled goes with its records.
+    """
+    effects = run_entries(store)
     folders: dict[str, list[str]] = {}
     for name in store.list("runs"):
         folders.setdefault("/".join(name.split("/")[:3]), []).append(name)
     readable = {f"runs/{run.start.root_run_id}/{run.start.run_id}": run.start.run_id for run in holdings.runs}
     for folder, names in folders.items():
         is_garbage = readable[folder] not in kept.runs if folder in readable else f"{folder}/start" not in names
-        if is_garbage:
-            yield tuple(sorted(names, key=lambda name: not name.endswith("/start")))
+        waits, entries = effects.get(folder, (False, []))
+        if is_garbage and not waits:
+            yield (*sorted(names, key=lambda name: not name.endswith("/start")), *entries)
 
 
 def _stale_files(store: Store, now: datetime.datetime) -> Iterator[str]:

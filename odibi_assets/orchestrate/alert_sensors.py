@@ -45,7 +45,7 @@ def alert_sensors(source: PipelineSource, loaded: Identified) -> list[dg.SensorD
     @dg.run_status_sensor(
         name=f"{pipeline.name}__recovered",
         run_status=dg.DagsterRunStatus.SUCCESS,
-        description="Tells the alerts of the pipeline of the first success after a run that failed.",
+        description="Tells the alerts of absent steps, and of the first success after a run that failed.",
         minimum_interval_seconds=_EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
@@ -56,9 +56,9 @@ def alert_sensors(source: PipelineSource, loaded: Identified) -> list[dg.SensorD
             opened(context).succeeded(root, run.run_id, retried=_retried(run, context.instance))
 
     found: list[dg.SensorDefinition] = []
-    if is_told(pipeline, source.hooks, "step_failed", "run_failed"):
+    if is_told(pipeline, source.hooks, "step_failed", "step_absent", "run_failed"):
         found.append(failed)
-    if is_told(pipeline, source.hooks, "recovered"):
+    if is_told(pipeline, source.hooks, "step_absent", "recovered"):
         found.append(recovered)
     return found
 

@@ -14,6 +14,7 @@ from odibi_assets.execute.session import Session
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity, with_items
 from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.orchestrate.absence import absence_metadata, tell_absence
 from odibi_assets.orchestrate.alert_sensors import alert_sensors
 from odibi_assets.orchestrate.attempt import StepRetryPolicy, attempted, retry_text
 from odibi_assets.orchestrate.io_manager import StepIOManager, step_io_manager
@@ -28,6 +29,7 @@ from odibi_assets.orchestrate.names import (
     job_name,
     op_name,
 )
+from odibi_assets.orchestrate.rollback_sensor import rollback_sensors
 from odibi_assets.orchestrate.run_session import open_session
 
 _IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
@@ -61,7 +63,11 @@ def pipeline_definitions(source: PipelineSource, identified: Identified | None =
         assets=assets,
         jobs=[job, *further],
         schedules=_schedules(pipeline, job),
-        sensors=[*alert_sensors(source, loaded), lost_runs_sensor(source, pipeline)],
+        sensors=[
+            *alert_sensors(source, loaded),
+            *rollback_sensors(source, loaded),
+            lost_runs_sensor(source, pipeline),
+        ],
         resources={IO_MANAGER_KEY: step_io_manager(source.project.root)},
     )
 
@@ -152,6 +158,14 @@ def _asset(
             session.recording.hold_back(step.name, OUT_OF_TIME)
             raise dg.Failure(f"Held back: {OUT_OF_TIME}.", allow_retries=False)
         settled = attempted(context, session, step.name, retry)
+        if settled.decision.absence is not None:
+            session.pass_over(settled)
+            tell_absence(context.log, settled)
+            if step.name not in pipeline.awaited:
+                # What is not put out, Dagster does not wait for: it skips what follows.
+                for asset in keys.values():
+                    context.log_event(dg.AssetObservation(asset, metadata=absence_metadata(settled)))
+                return
         key = settled.decision.key
         tags = {"dagster/code_version": str(key.code_version())} if key is not None else {}
         for output in keys:
@@ -194,7 +208,7 @@ def _declared_metadata(step: Step, retry: Retry) -> Mapping[str, Any]:
     if step.command is not None:
         found["command"] = " ".join(step.command)
     if step.read is not None:
-        found["path"] = step.read.path
+        found |= {"path": step.read.path} if step.read.path is not None else {"url": step.read.url}
     if isinstance(step.sql, str):
         found["sql"] = dg.MetadataValue.md(f"```sql\n{step.sql.strip()[:2000]}\n```")
     return found

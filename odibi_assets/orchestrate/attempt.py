@@ -9,7 +9,7 @@ import time
 import dagster as dg
 
 from odibi_assets.declare.policies import Retry
-from odibi_assets.errors import OdibiAssetsError, StepError
+from odibi_assets.errors import OdibiAssetsError, RunTimeout, StepError, StepStopped
 from odibi_assets.execute.recording import error_text
 from odibi_assets.execute.redaction import redacted
 from odibi_assets.execute.retry_after import retry_after_s
@@ -83,11 +83,16 @@ def attempted(context: dg.AssetExecutionContext, session: Session, name: str, re
 
     try:
         return session.settle(name, attempt=attempt, give_up=give_up if context.run.remote_job_origin else None)
+    except StepStopped as error:
+        session.recording.hold_back(name, "it was stopped, since another step failed")
+        raise dg.Failure(str(error), allow_retries=False) from None
     except (Exception, SystemExit) as error:  # a step's code may raise anything; an interrupt passes
         verdict = judged(error, retry, on, context.log)
         will_retry = verdict.is_transient and attempt <= retry.max_retries
         wait_s = _wait_s(session, retry, attempt, error) if will_retry else None
         seconds = time.perf_counter() - started
+        if not will_retry and session.is_optional(name) and not isinstance(error, RunTimeout):
+            return session.without(name, error, attempt=attempt, seconds=seconds)
         session.fail(name, error, attempt=attempt, seconds=seconds, will_retry=will_retry, wait_s=wait_s)
         told = error_text(error)
         message = redacted(told, session.recording.secrets)

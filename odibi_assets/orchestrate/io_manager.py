@@ -25,8 +25,10 @@ from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshots
+from odibi_assets.orchestrate.absence import ABSENT_VERSION, absence_metadata
 from odibi_assets.orchestrate.materialization import result_metadata
 from odibi_assets.orchestrate.names import STEP_TAG
+from odibi_assets.orchestrate.run_session import settle_session
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class InputHandle:
 class StepIOManager(dg.IOManager):
     """Stores results by content; one for all pipelines of a run in a process."""
 
-    def __init__(self, project: Project) -> None:
-        self.project = project
+    def __init__(self, project: Project, instance: dg.DagsterInstance | None = None) -> None:
+        self.project, self.instance = project, instance
         self.sessions: dict[str, Session] = {}
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
@@ -51,6 +53,10 @@ class StepIOManager(dg.IOManager):
                 f"The asset {context.asset_key.to_user_string()} returned a {type(obj).__name__} to the IO manager of "
                 "odibi-assets, which keeps results of its own steps. Give the asset another io_manager_key."
             )
+        if obj.decision.absence is not None:
+            context.step_context.set_data_version(context.asset_key, ABSENT_VERSION)
+            context.add_output_metadata(absence_metadata(obj))
+            return
         session = self.sessions[context.asset_key.path[0]]
         reference = session.delivered(obj)
         output = context.asset_key.path[2] if len(context.asset_key.path) > 2 else None
@@ -94,6 +100,8 @@ class StepIOManager(dg.IOManager):
         """Commit what is finished; called at the end of a run, failed or not."""
         for session in self.sessions.values():
             session.close()
+            if self.instance is not None:
+                settle_session(session, self.project.environment, self.instance)
         self.sessions.clear()
 
 
@@ -102,7 +110,7 @@ def step_io_manager(root: Path) -> dg.IOManagerDefinition:
     """The IO manager of the project at a folder; one object, so that the definitions of its pipelines merge."""
 
     def opened(context: dg.InitResourceContext) -> Iterator[StepIOManager]:
-        manager = StepIOManager(Project.at(root))
+        manager = StepIOManager(Project.at(root), context.instance)
         try:
             yield manager
         finally:

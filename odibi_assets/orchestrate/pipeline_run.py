@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from odibi_assets.decide.plan import Plan, World, open_world, snapshots_of
 from odibi_assets.decide.selection import select
@@ -15,7 +16,7 @@ from odibi_assets.declare.mistake import expected_one_of
 from odibi_assets.declare.overrides import Overrides
 from odibi_assets.declare.policies import Resume
 from odibi_assets.declare.project import Project
-from odibi_assets.errors import ResultGone, UsageError
+from odibi_assets.errors import ResultGone, StoreError, UsageError
 from odibi_assets.execute.alerts import Alerts
 from odibi_assets.execute.progress import Progress
 from odibi_assets.execute.recording import error_text
@@ -23,14 +24,18 @@ from odibi_assets.execute.report import Report, reuse_report, run_report
 from odibi_assets.execute.reuse import reuse
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
+from odibi_assets.identify.url_digest import leave, take_left
 from odibi_assets.keep.process import this_process
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart
 from odibi_assets.keep.saved_state import SavedStates
 from odibi_assets.orchestrate.alerting import alerts_of
+from odibi_assets.orchestrate.rollback import Rollbacks, rollbacks_of
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
+
+_log = logging.getLogger("odibi_assets")
 
 
 @dataclass
@@ -57,7 +62,8 @@ class PipelineRun:
 
     def __post_init__(self) -> None:
         self.identity = self.identified.identity
-        self.world: World = open_world(self.project, self.identity.name, self.identity.store)
+        self.world: World = open_world(self.project, self.identity.name, self.identity.store, asks_urls=True)
+        take_left(self.world.urls, self.identity.name)
         self.runs = Runs(self.world.results.store)
         self.selected = select(self.identity, self.selected) if self.selected is not None else None
         self.skip = select(self.identity, self.skip)
@@ -104,21 +110,48 @@ class PipelineRun:
         progress.planned(plan, steps, earlier_s=earlier_s, workers=self.workers)
         run_id = str(uuid.uuid4())
         self._begin(run_id, plan, steps, parent)
+        if self.workers == 1:
+            leave(self.world.urls, run_id)
         root = parent.start.root_run_id if parent is not None else run_id
         try:
             self._launch(run_id, plan, steps, parent, progress)
         except BaseException as error:
-            self._ended(root, run_id, time.perf_counter() - started)
+            self._settled(self._ended(root, run_id, time.perf_counter() - started))
             if isinstance(error, Exception):  # Of an interruption nobody need be told.
                 self._alerts().failed(root, run_id, error=error_text(error))
             raise
-        finished = self._ended(root, run_id, time.perf_counter() - started)
+        finished = self._settled(self._ended(root, run_id, time.perf_counter() - started))
         alerts = self._alerts()
         (alerts.succeeded if finished.status == "success" else alerts.failed)(root, run_id)
         return run_report(finished, plan, self.identity, seconds=time.perf_counter() - started), plan
 
     def _alerts(self) -> Alerts:
         return alerts_of(self.source, self.identified, self.runs, self.world.env, reference=self.reference)
+
+    @property
+    def rollbacks(self) -> Rollbacks:
+        """The rollbacks of its runs."""
+        return rollbacks_of(self.source, self.identified, world=self.world)
+
+    def report_moves(self) -> None:
+        """Tell Dagster of what is current since the head moved without a run."""
+        from odibi_assets.orchestrate.launch import open_instance
+        from odibi_assets.orchestrate.sync import report_moves
+
+        with open_instance(self.project) as instance:
+            report_moves(self.identified.pipeline, self.project.environment, self.world, instance)
+
+    def _settled(self, run: Run) -> Run:
+        """The run, rolled back if it failed and is to be; its own process may have done it."""
+        try:
+            rolled_back = self.rollbacks.undoing(run).settle(run)
+        except StoreError as error:
+            _log.warning("Run %s is to be rolled back by the next oda command: %s", run.start.run_id, error)
+            return run
+        if rolled_back is None:
+            return run
+        self.report_moves()
+        return replace(run, rolled_back=rolled_back)
 
     def _ended(self, root: str, run_id: str, seconds: float) -> Run:
         """What is recorded of a run; its end too, where no process that worked on it could know that."""
@@ -138,7 +171,9 @@ class PipelineRun:
 
     def _begin(self, run_id: str, plan: Plan, steps: Iterable[str], parent: Run | None) -> None:
         executed = set(steps)
+        absent = plan.absences
         skipped = {name: decision.reason for name, decision in plan.decisions.items() if decision.action == "skipped"}
+        skipped = {name: reason for name, reason in skipped.items() if name not in absent}
         self.runs.begin(
             RunStart(
                 run_id=run_id,
@@ -148,8 +183,13 @@ class PipelineRun:
                 environment=self.project.environment,
                 store_id=self.world.results.store_id,
                 started_at=self.world.now().isoformat(timespec="milliseconds"),
-                steps={name: decision.step.layer for name, decision in plan.decisions.items() if name not in skipped},
+                steps={
+                    name: decision.step.layer
+                    for name, decision in plan.decisions.items()
+                    if name not in skipped and name not in absent
+                },
                 hits={name: reference for name, reference in plan.hits.items() if name not in executed},
+                absent=absent,
                 skipped=skipped,
                 skip=self.skip,
                 overrides=self.overrides.to_json(),
@@ -159,6 +199,7 @@ class PipelineRun:
 
     def _launch(self, run_id: str, plan: Plan, steps: tuple[str, ...], parent: Run | None, progress: Progress) -> None:
         from odibi_assets.orchestrate import launch as dagster_launch
+        from odibi_assets.orchestrate.absence import report_absences
         from odibi_assets.orchestrate.assets import pipeline_definitions
         from odibi_assets.orchestrate.lost_runs import report_lost_runs
         from odibi_assets.orchestrate.names import FORCE_TAG, OVERRIDES_TAG, asset_keys
@@ -184,6 +225,7 @@ class PipelineRun:
             report_moves(self.identified.pipeline, self.project.environment, self.world, instance)
             report_lost_runs(self.runs, self.identity.name, instance)
             self._report_reused(plan, steps, instance)
+            report_absences(self.identified.pipeline, plan.absences, instance)
             if self.workers == 1:
                 definitions = pipeline_definitions(self.source, self.identified)
                 job = dagster_launch.job_here(definitions, self.identity.name)
@@ -197,7 +239,9 @@ class PipelineRun:
         from odibi_assets.orchestrate.sync import sync
 
         current = self.world.current.steps if self.world.current is not None else {}
-        moved = [name for name, found in plan.hits.items() if name not in steps and current.get(name) != found]
+        awaited = self.identified.pipeline.awaited  # Dagster may have been told last that such a step is absent.
+        beside = {name: found for name, found in plan.hits.items() if name not in steps}
+        moved = [name for name, found in beside.items() if current.get(name) != found or name in awaited]
         if moved:
             reused = {**current, **plan.hits}
             reason = "became current again, beside a run"
@@ -258,7 +302,7 @@ def to_resume(
     overrides = Overrides.from_json(parent.start.overrides)
     if overrides:
         opened = open(overrides)
-    planned = {*parent.start.steps, *parent.start.skipped}
+    planned = {*parent.start.steps, *parent.start.absent, *parent.start.skipped}
     opened.selected = tuple(name for name in opened.identity.by_name if name in planned) or None
     opened.skip = tuple(name for name in parent.start.skip if name in opened.identity.by_name)
     opened.skip += select(opened.identity, skip)
@@ -300,8 +344,11 @@ def _tell(event: object, progress: Progress) -> None:
         progress.step(name, "retrying", why=_why_retried(event))
     elif kind in _TOLD:
         progress.step(name, _TOLD[kind])
-    elif kind == "ASSET_MATERIALIZATION":
-        metadata = event.event_specific_data.materialization.metadata  # type: ignore[attr-defined]
+    elif kind in ("ASSET_MATERIALIZATION", "ASSET_OBSERVATION"):
+        data: Any = event.event_specific_data  # type: ignore[attr-defined]
+        metadata = (data.materialization if kind == "ASSET_MATERIALIZATION" else data.asset_observation).metadata
+        if "outcome" not in metadata:
+            return
         rows = metadata.get("dagster/row_count")
         progress.step(name, str(metadata["outcome"].value), rows=rows.value if rows is not None else None)
 

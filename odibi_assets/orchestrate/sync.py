@@ -15,7 +15,7 @@ import dagster as dg
 from odibi_assets.decide.plan import World
 from odibi_assets.declare.input import Input
 from odibi_assets.declare.pipeline import Pipeline
-from odibi_assets.execute.reuse import queued_moves
+from odibi_assets.keep.moves import queued_moves
 from odibi_assets.keep.result import Result, ResultReference
 from odibi_assets.keep.results import Results
 from odibi_assets.orchestrate.materialization import result_metadata
@@ -107,10 +107,11 @@ def sync(
 
 def report_moves(pipeline: Pipeline, environment: str, world: World, instance: dg.DagsterInstance) -> None:
     """Report what runs with nothing to do made current, and take it from the journal."""
-    queued = queued_moves(world, environment, pipeline.name)
+    queued = queued_moves(world.results.store, environment, pipeline.name)
     if queued:
-        only = {step for steps in queued.values() for step in steps}
         current = world.current.steps if world.current is not None else {}
+        # An entry that can't be read stands for every step that is current.
+        only = {step for steps in queued.values() for step in (current if steps is None else steps)}
         sync(pipeline, current, world.results, instance, reason="became current again, without a run", only=only)
     for name in queued:
         world.results.store.delete(name)

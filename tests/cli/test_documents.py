@@ -73,6 +73,11 @@ def told(tmp_path_factory: pytest.TempPathFactory, zygote: Any) -> dict[str, lis
     project.edit("rules.py", "return minimum", "return minimum + 1")
     tell("why", "shop", "summary")
     tell("show", "shop", "totals", "--rows", "1")
+    project.write("broken", "")
+    project.edit("data/customers.csv", "ann", "eve")
+    assert tell("run", "shop", "--force", "--rollback")["rolled_back"]["moved"]
+    tell("rollback", tell("run", "shop", "--force")["run_id"], "--dry-run")
+    tell("rollback", "shop", "--to", "last-good")
     tell("history", "shop")
     tell("sync")
     tell("init", "new")

@@ -9,6 +9,7 @@ import pytest
 
 from odibi_assets.decide import decision as module
 from odibi_assets.decide.decision import Candidate, Known, decide
+from odibi_assets.declare.condition import Condition
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import StepIdentity
 from odibi_assets.identify.item import Item, Obstacle
@@ -28,6 +29,18 @@ OLDER = replace(RESULT, generation=2)
 CLOCK = Obstacle("clock", "it reads the clock", "transforms.py:3")
 
 ROWS = {
+    "unwanted": (
+        replace(STEP, when=Condition("params.year > 2012", {"year": 2010})),
+        Known(None, waits_for=("orders",), is_unwanted=True),
+        "absent",
+        "its condition is false: params.year > 2012, with params.year = 2010",
+    ),
+    "an input is absent": (
+        STEP,
+        Known(None, lacking={"orders": "absent", "customers": "skipped"}),
+        "skipped",
+        "its input orders is absent; its input customers is skipped",
+    ),
     "waits": (STEP, Known(None, waits_for=("orders", "customers")), "unknown", "waits for orders, customers"),
     "a file is not there": (STEP, Known(KEY, missing=("no file matches 'x'",)), "miss", "no file matches 'x'"),
     "forced": (STEP, Known(KEY, forced=True, candidates=(Candidate(RESULT),)), "miss", "forced"),
@@ -134,8 +147,11 @@ def test_a_row_decides_before_all_that_follow_it() -> None:
     hindered = replace(RESULT, obstacles=(("network", "it opens a connection"),))
     worst = Candidate(hindered, is_whole=False, is_expired=True, broken=("x",))
     known = Known(KEY, ("orders",), ("no file",), forced=True, candidates=(worst,), finished=RESULT, previous=KEY)
+    known = replace(known, is_unwanted=True, lacking={"orders": "absent"})
     in_turn = [
-        (known := replace(known), step, "waits"),
+        (known, replace(step, when=Condition("false")), "absent"),
+        (known := replace(known, is_unwanted=False), step, "absent"),
+        (known := replace(known, lacking={}), step, "waits"),
         (known := replace(known, waits_for=()), step, "files"),
         (known := replace(known, missing=()), step, "forced"),
         (known := replace(known, forced=False), step, "finished"),

@@ -63,7 +63,8 @@ TABLE = {
     "unknown field of a step": (
         "inputs: [orders]", "input: [orders]", 10, "steps[1].input", "input", "one of name, layer", "inputs"),
     "unknown field of a nested model": (
-        "format: csv,", "format: csv, pth: x,", 7, "steps[0].read.pth", "pth", "format, path, options", "path"),
+        "format: csv,", "format: csv, pth: x,", 7, "steps[0].read.pth", "pth", "format, path, url, headers",
+        "path"),
     "on as a key of the pipeline": ("checkpoint: {mode: layer}", "on: x", 3, "on", "on", "one of name", None),
     "on as a key of a step": ("params: {limit: 10}", "on: x", 12, "steps[1].on", "on", "one of name", "python"),
     "unknown step in a list of inputs": (
@@ -153,8 +154,37 @@ TABLE = {
         "{mode: layer}", "{mode: layer}\nretry: {params: {seed: [1]}}", 4, "retry.params", "seed", "of the step", None),
     "an engine that is not built": (
         "files: [config.json]", "engine: spark", 13, "steps[1].engine", "spark", "not built yet", None),
-    "a url, which is not built": ("path: data/orders.csv", "url: 'https://x'", 7, "steps[0].read.url", "url",
-                                  "not built yet", None),
+    "neither path nor url": (", path: data/orders.csv", "", 7, "steps[0].read", "none",
+        "exactly one of path and url", None),
+    "both path and url": (
+        "path: data/orders.csv", "path: data/orders.csv, url: 'https://x'", 7, "steps[0].read", "path and url",
+        "exactly one of path and url", None),
+    "an address as a path": (
+        "data/orders.csv", "'https://x/y'", 7, "steps[0].read.path", "an address", "an address goes to url", "url"),
+    "an address of another kind": (
+        "path: data/orders.csv", "url: 'ftp://x/y'", 7, "steps[0].read.url", "ftp://…", "http:// or https://", None),
+    "an address that is none": (
+        "path: data/orders.csv", "url: 'x/y'", 7, "steps[0].read.url", "no address", "http:// or https://", None),
+    "an address without a host": (
+        "path: data/orders.csv", "url: 'https:///y'", 7, "steps[0].read.url", "https://…", "http:// or https://", None),
+    "an address with a port that is none": (
+        "path: data/orders.csv", "url: 'https://x:y/z'", 7, "steps[0].read.url", "an address that can't be read",
+        "http:// or https://", None),
+    "a password in an address": (
+        "path: data/orders.csv", "url: 'https://u:p@x/y'", 7, "steps[0].read.url", "a user or password before the host",
+        "headers: {Authorization", None),
+    "a url that is no text": (
+        "path: data/orders.csv", "url: 7", 7, "steps[0].read.url",
+        "a value that is not shown, since it may hold a secret", "a text", None),
+    "a credential in clear": (
+        "path: data/orders.csv", "url: 'https://x', headers: {X-Api-Key: abc}", 7, "steps[0].read.headers.X-Api-Key",
+        "a value in clear", "{{ env.NAME }}", None),
+    "a header that is none": (
+        "path: data/orders.csv", "url: 'https://x', headers: {'a b': c}", 7, "steps[0].read.headers.a b", "a b",
+        "a header's name", None),
+    "headers of a file": (
+        "data/orders.csv", "data/orders.csv, headers: {Accept: text/csv}", 7, "steps[0].read.headers", "headers",
+        "url beside it", None),
     "duplicate key of the pipeline": ("params: {year: 2013}", "name: x", 2, "name", "name a second time", "once", None),
     "duplicate key of a step": (
         "after: [orders]", "layer: gold", 17, "steps[2].layer", "layer a second time", "each key once", None),
@@ -196,9 +226,30 @@ TABLE = {
         "after: [orders]", "after: [orders.x]", 17, "steps[2].after[0]", "orders.x", "hands on no data", "orders"),
     "two inputs for one parameter": (
         "inputs: [clean]", "inputs: [clean, clean]", 16, "steps[2].inputs", "clean, clean", "each name once", None),
-    "an input that may be absent": (
-        "inputs: [clean]", "inputs: {clean: {step: clean, if_absent: none}}", 16, "steps[2].inputs.clean",
-        "{'step': 'clean', 'if_absent': 'none'}", "not built yet", None),
+    "an absent table": (
+        "inputs: [clean]", "inputs: {clean: {step: clean, if_absent: none}}", 16, "steps[2].inputs.clean.if_absent",
+        "none", "SQL has no absent table", None),
+    "another word for an absent input": (
+        "inputs: [orders]", "inputs: {orders: {step: orders, if_absent: nil}}", 10, "steps[1].inputs.orders.if_absent",
+        "nil", "'none'", None),
+    "an input that may be absent, of an unknown step": (
+        "inputs: [orders]", "inputs: {orders: {step: ordrs, if_absent: none}}", 10, "steps[1].inputs.orders.step",
+        "ordrs", "a step of this pipeline", "orders"),
+    "optional as a text": (
+        "after: [orders]", "optional: 'yes'", 17, "steps[2].optional", "yes", "true or false", None),
+    "a condition that is no template": (
+        "after: [orders]", "when: x", 17, "steps[2].when", "x", "true, false or one condition", None),
+    "a condition of an unknown param": (
+        "after: [orders]", 'when: "{{ params.yaer > 2012 }}"', 17, "steps[2].when", "{{ params.yaer }}",
+        "a parameter of the pipeline", "year"),
+    "a condition that is a number": (
+        "after: [orders]", 'when: "{{ params.year }}"', 17, "steps[2].when", "params.year, which is a number",
+        "a comparison, true or false", None),
+    "a condition that compares a variable with a number": (
+        "after: [orders]", 'when: "{{ env.YEAR > 2012 }}"', 17, "steps[2].when",
+        "env.YEAR > 2012, which compares a text with a number", "a variable is always a text", None),
+    "a condition that calls": (
+        "after: [orders]", 'when: "{{ exit() }}"', 17, "steps[2].when", "exit()", "a comparison, and, or, not", None),
     "a copy outside": (
         "after: [orders]", "write: {format: csv, path: /tmp/x}", 17, "steps[2].write.path", "/tmp/x", "below", None),
     "a copy in an unknown format": (

@@ -83,7 +83,7 @@ def test_the_daemon_learns_that_a_killed_run_is_not_at_work_any_more(project: Pr
     make_sleepy_shop(project)
     process = start(project, "--workers", workers)
     source = find_pipeline(Project.at(project.root), "pipe.yaml")
-    monitor = lost_runs_sensor(source, source.identified().pipeline)
+    monitor = lost_runs_sensor(source, source.definition().checked())
     run_id = project.oda("history", "pipe.yaml", "--json").json["runs"][0]["run_id"]
     with dg.DagsterInstance.from_config(str(project.root / "dagster_home")) as instance:
 

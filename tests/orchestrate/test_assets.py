@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import dagster as dg
@@ -307,14 +307,20 @@ def test_a_run_that_the_ui_or_the_daemon_executes_too_often_is_told_so_and_not_t
     assert any("was tried 2 times" in error and "resume.max_attempts" in error for error in errors)
 
 
-def reexecuted(location: CodeLocation, parent: Execution, root: Execution) -> Execution:
-    """The run again, as the UI asks for it."""
+def reexecuted(
+    location: CodeLocation, parent: Execution, root: Execution, *, steps: Collection[str] | None = None
+) -> Execution:
+    """The run again, all of it or some steps, as the UI asks for it."""
     job = location.load().resolve_job_def("shop")
+    keys = frozenset(dg.AssetKey(["shop", step]) for step in steps) if steps is not None else None
+    if keys is not None:
+        job = job.get_subset(asset_selection=keys)
     run = location.instance.create_run_for_job(
         job,
         tags={"dagster/parent_run_id": parent.run_id, "dagster/root_run_id": root.run_id},
         parent_run_id=parent.run_id,
         root_run_id=root.run_id,
+        asset_selection=keys,
     )
     events = list(execute_run_iterator(InMemoryJob(job), run, location.instance))
     return Execution(run.run_id, events[-1].event_type is Kind.RUN_SUCCESS, location.instance)
@@ -392,6 +398,70 @@ def test_continue_lets_independent_steps_run(location: CodeLocation) -> None:
     assert execution.outcomes == {"orders": "computed", "zcount": "computed"}
     assert set(location.current.steps) == {"orders", "zcount"}
     assert execution.step_keys(Kind.STEP_SUCCESS) == ["orders", "zcount"]
+
+
+# Absences.
+
+
+def make_optional(location: CodeLocation, how: str = "optional: true") -> None:
+    """`big_orders` fails, and is optional; `totals` needs it, `count` accepts that it is absent."""
+    location.edit("pipe.yaml", "- name: big_orders\n", f"- name: big_orders\n    {how}\n")
+    accepting = "inputs: {orders: orders, big: {step: big_orders, if_absent: none}}\n    python: transforms:both"
+    location.edit("pipe.yaml", "inputs: [orders]\n    python: transforms:count", accepting)
+    more = "def both(orders, big):\n    return pd.DataFrame({'n': [len(orders)], 'big': [big is not None]})\n"
+    path = location.root / "transforms.py"
+    path.write_text(f"{path.read_text()}\n\n{more}")
+
+
+def test_dagster_sees_a_success_and_skips_what_needs_an_absent_step(location: CodeLocation) -> None:
+    make_optional(location)
+    fail(location, "big_orders", 'ValueError("wrong")')
+    execution = location.launch()
+    assert execution.success
+    assert execution.outcomes == {"orders": "computed", "big_orders": "absent", "count": "computed"}
+    assert execution.versions["big_orders"] == "absent"
+    assert execution.materializations["big_orders"].metadata["error"].value == "ValueError: wrong"
+    assert set(location.current.steps) == {"orders", "count"}
+    (observed,) = execution.events(Kind.ASSET_OBSERVATION)
+    assert observed.asset_key == dg.AssetKey(["shop", "totals"])
+
+
+def test_an_absent_step_that_nobody_does_without_is_observed_and_dagster_skips_on(location: CodeLocation) -> None:
+    location.edit("pipe.yaml", "- name: big_orders\n", "- name: big_orders\n    when: false\n")
+    execution = location.launch()
+    assert execution.success
+    assert execution.step_keys(Kind.STEP_SKIPPED) == ["totals"]
+    assert execution.outcomes == {"orders": "computed", "count": "computed"}
+    (observed,) = execution.events(Kind.ASSET_OBSERVATION)
+    assert observed.asset_observation_data.asset_observation.metadata["reason"].value == "its condition is false: false"
+
+
+def test_a_part_of_a_run_takes_a_step_whose_condition_is_false_as_absent(location: CodeLocation) -> None:
+    make_optional(location, "when: true")
+    assert location.launch().outcomes == dict.fromkeys(STEPS, "computed")
+    location.edit("pipe.yaml", "when: true", "when: false")
+    execution = location.launch(steps=["count", "totals"])
+    assert execution.success
+    assert execution.outcomes == {"count": "computed"}
+    (observed,) = execution.events(Kind.ASSET_OBSERVATION)
+    assert observed.asset_key == dg.AssetKey(["shop", "totals"])
+
+
+def test_a_re_execution_from_failure_keeps_what_was_absent(location: CodeLocation) -> None:
+    make_optional(location)
+    location.edit("pipe.yaml", "name: shop", "name: shop\ncheckpoint: {mode: layer}\non_error: continue")
+    fail(location, "big_orders", 'ValueError("wrong")')
+    location.edit("transforms.py", "def both(orders, big):\n", "def both(orders, big):\n    open('data/there')\n")
+    first = location.launch()
+    assert not first.success
+    (location.root / "broken").unlink()
+    location.write("data/there", "")
+    second = reexecuted(location, first, first, steps=["count"])
+    assert second.success
+    assert second.outcomes == {"count": "computed"}
+    assert set(location.current.steps) == {"orders", "count"}
+    third = reexecuted(location, first, first)
+    assert third.outcomes == dict.fromkeys(STEPS, "computed") | {"orders": "cached"}
 
 
 # Checkpoints.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from odibi_assets.cli.opened import JsonOption, open_pipeline
 from odibi_assets.cli.output import print_json
 from odibi_assets.decide.plan import utc_now
 from odibi_assets.errors import UsageError
-from odibi_assets.identify.identity import PipelineIdentity
+from odibi_assets.execute.returning import with_derived
 from odibi_assets.keep.result import Result
 from odibi_assets.keep.results import Results
 from odibi_assets.orchestrate.pipeline_run import PipelineRun
@@ -43,7 +44,7 @@ def invalidate(
         run = open_pipeline(context, target)
         run.check_step(step)
         results = run.world.results
-        found = _results_of(run, _with_downstream(run.identity, step) if downstream else {step})
+        found = _results_of(run, with_derived(run.identity, step) if downstream else {step})
     at = utc_now().isoformat(timespec="milliseconds")
     revoked = [r for r in found if results.revoke(*r.id, why="invalidated", at=at)]
     if json:
@@ -53,15 +54,7 @@ def invalidate(
         typer.echo(_text(results, revoked, step or target))
 
 
-def _with_downstream(pipeline: PipelineIdentity, step: str) -> set[str]:
-    found = {step}
-    for each in pipeline.steps:
-        if any(taken.step in found for taken in each.bindings.values()):
-            found.add(each.name)
-    return found
-
-
-def _results_of(run: PipelineRun, steps: set[str]) -> list[Result]:
+def _results_of(run: PipelineRun, steps: Collection[str]) -> list[Result]:
     """Results of these steps that the pipeline computed, has as current, or would take now: equal keys are shared."""
     results, name = run.world.results, run.identity.name
     current = {id for id, places in current_in(results).items() if any(place[1] == name for place in places)}

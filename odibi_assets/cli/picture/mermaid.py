@@ -14,7 +14,7 @@ def mermaid(picture: Picture) -> str:
         lines += [f'        step_{node.name}["{node.name}"]{_class(node.outcome)}' for node in nodes]
         lines.append("    end")
     for edge in picture.edges:
-        arrow = "-->" if edge.kind == "data" else "-.->"
+        arrow = {"data": "-->", "optional": "-->|optional|", "after": "-.->"}[edge.kind]
         lines.append(f"    step_{edge.source} {arrow} step_{edge.target}")
     outcomes = dict.fromkeys(node.outcome for node in picture.nodes if node.outcome in FILLS)
     lines += [f"    classDef {outcome} {_style(FILLS[outcome])}" for outcome in outcomes if outcome]

@@ -26,7 +26,8 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """``target`` waits for ``source``, for its ``data`` or (``after``) only for its end."""
+    """``target`` waits for ``source``: for its ``data``, also if they may be absent (``optional``), or only for its end
+    (``after``)."""
 
     source: str
     target: str
@@ -52,8 +53,11 @@ class Picture:
         nodes, edges = [], []
         for step in pipeline.ordered:
             nodes.append(Node(step.name, step.layer, step.kind, outcomes.get(step.name)))
-            taken = {taken.step for taken in step.bindings.values()}
-            edges += [Edge(name, step.name, "data" if name in taken else "after") for name in step.upstream]
+            needed = {taken.step for name, taken in step.bindings.items() if name not in step.accepts}
+            accepted = {step.bindings[name].step for name in step.accepts}
+            for name in step.upstream:
+                kind = "data" if name in needed else "optional" if name in accepted else "after"
+                edges.append(Edge(name, step.name, kind))
         return cls(pipeline.name, pipeline.layers, tuple(nodes), tuple(edges))
 
     @cached_property

@@ -27,4 +27,4 @@ def text(picture: Picture) -> str:
 
 
 def _shown(edge: Edge) -> str:
-    return edge.source if edge.kind == "data" else f"({edge.source})"
+    return {"data": edge.source, "optional": f"{edge.source}?", "after": f"({edge.source})"}[edge.kind]
