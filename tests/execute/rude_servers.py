@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import threading
+import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,10 @@ class RudeServers:
         self.http = self._http(None)
         self.tls = self._http(_untrusted(folder))
 
-    def url(self, status: int) -> str:
-        """An address that is answered with a status."""
-        return f"http://127.0.0.1:{self.http}/status/{status}"
+    def url(self, status: int, after: str = "") -> str:
+        """An address that is answered with a status, and with what Retry-After says."""
+        asked = f"?after={urllib.parse.quote(after)}" if after else ""
+        return f"http://127.0.0.1:{self.http}/status/{status}{asked}"
 
     @contextlib.contextmanager
     def saying(self, greeting: bytes) -> Iterator[int]:
@@ -96,6 +98,8 @@ class _Answers(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         if status == 302:
             self.send_header("Location", self.path)
+        if (after := re.search(r"after=([^&]+)", self.path)) is not None:
+            self.send_header("Retry-After", urllib.parse.unquote(after[1]))
         self.end_headers()
         self.wfile.write(body)
 
