@@ -136,7 +136,7 @@ class Pipeline:
         if checkpoint is not None:
             self._data["checkpoint"] = {"mode": checkpoint} if isinstance(checkpoint, str) else dict(checkpoint)
         if retry is not None:
-            self._data["retry"] = retry.model_dump(exclude_unset=True)
+            self._data["retry"] = _as_data(retry)
         self._steps: list[dict[str, Any]] = []
         self.hooks: list[Hook] = []
 
@@ -189,8 +189,6 @@ class Pipeline:
             chosen = dict(fields)
             if "inputs" not in chosen:
                 chosen["inputs"] = _positional(function)
-            if "retry" in chosen and isinstance(chosen["retry"], Retry):
-                chosen["retry"] = chosen["retry"].model_dump(exclude_unset=True)
             if function.__doc__ and "description" not in chosen:
                 chosen["description"] = inspect.cleandoc(function.__doc__)
             self._declare(name or function.__name__, layer, chosen, python=function)
@@ -306,6 +304,9 @@ class Pipeline:
 
     def _declare(self, name: str, layer: str, fields: Mapping[str, Any], **transform: Any) -> None:
         chosen = {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
+        retry = chosen.get("retry")
+        if isinstance(retry, Retry):
+            chosen["retry"] = _as_data(retry)
         self._steps.append({"name": name, "layer": layer, **transform, **chosen})
 
     def _source(self) -> PipelineSource:
@@ -333,3 +334,13 @@ def _positional(function: Callable[..., Any]) -> list[str]:
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind in kinds and name != "context"
     ]
+
+
+def _as_data(retry: Retry) -> dict[str, Any]:
+    """A policy as YAML would say it, but for classes and functions, which stand for themselves."""
+    data = retry.model_dump(exclude_unset=True)
+    if "on" in data:
+        data["on"] = list(data["on"])
+    if "params" in data:
+        data["params"] = {name: list(values) for name, values in data["params"].items()}
+    return data

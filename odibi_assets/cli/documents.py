@@ -14,6 +14,14 @@ Planned = Literal["hit", "miss", "unknown", "absent", "skipped"]
 Rows = list[dict[str, Any]]
 
 
+class Retried(Document):
+    """An attempt that failed and was followed by another."""
+
+    attempt: Annotated[int, Field(description="The first is 1.")]
+    error: str
+    wait_s: Annotated[float | None, Field(description="Seconds until the next; null where it is not known.")]
+
+
 class Step(Document):
     name: str
     layer: str
@@ -25,6 +33,10 @@ class Step(Document):
     key: Version | None
     reason: Annotated[str, Field(description="Why it ran, or need not.")]
     error: str | None
+    retries: list[Retried]
+    params: Annotated[
+        dict[str, Any], Field(description="Those that depend on the attempt, as they were in the one that succeeded.")
+    ]
 
 
 class RunStep(Step):

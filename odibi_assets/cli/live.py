@@ -23,6 +23,7 @@ _PHASES = frozenset({"reading", "computing"})
 _ACTIVE = _PHASES | {"running", "retrying"}
 _STYLES = {"computed": "green", "cached": "cyan", "failed": "red", "skipped": "dim", "absent": "dim", "waits": "dim"}
 _MARKS = {"computed": "✓", "cached": "✓", "failed": "✗", "skipped": "○", "absent": "○", "waiting": "◷"}
+_LONGEST_STATE = 60
 _LINES_BESIDE = 6  # The head, what is being stored, and room for the prompt.
 
 
@@ -38,6 +39,7 @@ class _Row:
     began: float | None = None
     seconds: float | None = None
     rows: int | None = None
+    why: str = ""
 
 
 @dataclass
@@ -71,7 +73,7 @@ class LiveRun(Progress):
                     row.rows = decision.result.reference.row_count if decision.result is not None else None
                 self._rows[name] = row
 
-    def step(self, name: str, what: str, *, rows: int | None = None) -> None:
+    def step(self, name: str, what: str, *, rows: int | None = None, why: str = "") -> None:
         with self._lock:
             if what == "committing":
                 self._storing[name] = self.now()
@@ -80,6 +82,7 @@ class LiveRun(Progress):
                 self._moved.pop(name, None)
             elif name in self._rows and not (what in _PHASES and self._rows[name].state in _DONE):
                 self._moved.pop(name, None)
+                self._rows[name].why = why
                 self._move(self._rows[name], what, rows)
 
     def moved(self, name: str, how: str, done_bytes: int, total_bytes: int) -> None:
@@ -147,10 +150,16 @@ class LiveRun(Progress):
         grid.add_row(
             mark,
             Text(f"  {name}"),
-            Text(row.state if row.state != "reading" else self._moved.get(name, row.state), style),
+            Text(self._state(name, row), style),
             Text("" if row.rows is None else f"{row.rows:,} row{'' if row.rows == 1 else 's'}", "dim"),
             Text("" if seconds is None else _seconds(seconds), "dim"),
         )
+
+    def _state(self, name: str, row: _Row) -> str:
+        if row.why:
+            text = f"{row.state}, {row.why}"
+            return text if len(text) <= _LONGEST_STATE else text[: _LONGEST_STATE - 1] + "…"
+        return self._moved.get(name, row.state) if row.state == "reading" else row.state
 
     def _foot(self) -> Iterable[Text]:
         if self._storing:

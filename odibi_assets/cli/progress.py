@@ -20,12 +20,12 @@ class Lines(Progress):
     def __init__(self) -> None:
         self._ended: set[str] = set()
 
-    def step(self, name: str, what: str, *, rows: int | None = None) -> None:
+    def step(self, name: str, what: str, *, rows: int | None = None, why: str = "") -> None:
         if what in _PHASES or name in self._ended:  # Each output of a step says how it ended.
             return
         if what != "retrying":
             self._ended.add(name)
-        print(f"{what:>9}  {name}", flush=True)
+        print(f"{what:>9}  {name}{f'  {why}' if why else ''}", flush=True)
 
 
 @contextlib.contextmanager

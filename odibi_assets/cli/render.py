@@ -95,6 +95,11 @@ def run_text(report: Report, saved: Saved) -> str:
         "",
     ]
     for step in report.steps:
+        for failed in step.retries:
+            wait = "" if failed.wait_s is None else f" after {failed.wait_s:.3g} s"
+            lines.append(f"{step.name}: attempt {failed.attempt} failed, tried again{wait}: {failed.error}")
+        if step.params:
+            lines.append(f"{step.name}: {', '.join(f'{name} {value}' for name, value in step.params.items())}")
         if step.error:
             attempts = "1 attempt" if step.attempts == 1 else f"{step.attempts} attempts"
             became = "is absent" if step.outcome == "absent" else "failed"

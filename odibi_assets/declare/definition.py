@@ -9,6 +9,7 @@ from typing import Any
 
 from odibi_assets.declare.mistake import DefinitionError, Mistake, shown
 from odibi_assets.declare.pipeline import Pipeline
+from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.step import Step
 from odibi_assets.declare.yaml_source import Place, YamlSource, dotted
 
@@ -26,6 +27,8 @@ class Definition:
         names: Every step's name, also of those with mistakes.
         pipeline: The whole, if nothing was wrong.
         data: What was declared, templates unfilled.
+        prefix: The place of the pipeline in the file.
+        retry: The pipeline's policy, as far as the pipeline is right by itself.
     """
 
     file: str
@@ -36,6 +39,8 @@ class Definition:
     names: frozenset[str] = frozenset()
     pipeline: Pipeline | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    prefix: Place = ()
+    retry: Retry = field(default_factory=Retry)
 
     def mistake(self, place: Place, found: object, expected: str, nearest: str | None = None) -> None:
         """Note one more mistake at a place in the file."""

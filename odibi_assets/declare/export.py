@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from odibi_assets.declare.yaml_source import parse_yaml
 from odibi_assets.errors import UsageError
 
+_IS_REFERENCE = re.compile(r"((^|\.)python|retry\.on\[\d+\])$")
 _PLAIN = (type(None), bool, int, float, str, bytes, datetime.date, datetime.datetime)
 
 
@@ -47,7 +49,7 @@ def function_name(function: Callable[..., Any], path: str) -> str:
 
 
 def _plain(value: Any, path: str) -> Any:
-    if callable(value) and path.rpartition(".")[2] in ("python", "rollback"):
+    if callable(value) and _IS_REFERENCE.search(path):
         return function_name(value, path)
     if isinstance(value, Mapping):
         return {_plain(key, f"a key of {path}"): _plain(item, f"{path}.{key}") for key, item in value.items()}

@@ -10,8 +10,6 @@ NOT_BUILT_STEP = frozenset("expect preview columns partitions".split())
 NOT_BUILT = "a field that this version acts on (this one is not built yet)"
 NOT_BUILT_NESTED = frozenset(
     {
-        ("retry", "on"),
-        ("retry", "params"),
         ("alerts", "layers"),
         ("alerts", "channel"),
     }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import re
 import zoneinfo
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 
 class Model(BaseModel):
@@ -21,16 +23,34 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TimeoutSeconds = Annotated[float, Field(gt=0, le=100_000_000, allow_inf_nan=False)]
 
 
-class Retry(Model):
+class _WithKeyOn(Model):
+    """A model with a field ``on``.
+
+    Dagster reads the key ``on`` as true, as YAML 1.1 has it: its checks must take that; we read the file ourselves.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_key_on(cls, data: object) -> object:
+        return {"on" if key is True else key: value for key, value in data.items()} if isinstance(data, dict) else data
+
+
+class Retry(_WithKeyOn):
     """How often, and after which wait, a step that failed for a transient reason is tried again.
 
     The waits grow as Dagster's ``RetryPolicy`` lets them grow.
 
     >>> [Retry(max_retries=3, delay=5, backoff="exponential").wait_s(attempt=n) for n in (1, 2, 3)]
     [5.0, 15.0, 35.0]
+    >>> Retry(params={"seed": [42, 43, 44]}).max_retries
+    2
     """
 
-    max_retries: int = Field(0, ge=0, description="Tries after the first.")
+    max_retries: int = Field(
+        0, ge=0, description="Tries after the first; unless given, as many as params has further values."
+    )
     delay: Seconds = Field(0.0, description="Seconds before the second try.")
     backoff: Literal["constant", "linear", "exponential"] = Field(
         "constant", description="How the wait grows with each try."
@@ -40,6 +60,24 @@ class Retry(Model):
     )
     max_delay: Seconds | None = Field(None, description="No wait is longer than this many seconds.")
     on_timeout: bool = Field(True, description="false: an attempt that its timeout stopped is the last.")
+    on: Annotated[tuple[str | SkipJsonSchema[Callable[..., Any]], ...], Field(strict=False)] = Field(
+        (),
+        description="What else is transient: exception classes by name, as package.errors.Busy, and predicates, as "
+        "package.module:is_busy, which take the exception and return a bool.",
+    )
+    params: dict[str, Annotated[tuple[Any, ...], Field(strict=False, min_length=1)]] = Field(
+        {},
+        description="Of a python step: param → its value in the first attempt, the second, and so on; the last one "
+        "serves all further attempts. All values are part of the key.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_attempt_for_each_value(cls, data: object) -> object:
+        if not isinstance(data, dict) or "max_retries" in data or not isinstance(data.get("params"), dict):
+            return data
+        lengths = [len(values) for values in data["params"].values() if isinstance(values, (list, tuple))]
+        return {**data, "max_retries": max(lengths, default=1) - 1} if any(lengths) else data
 
     def wait_s(self, *, attempt: int) -> float:
         """Seconds to wait after the given attempt (the first is 1) failed, before jitter."""
@@ -91,11 +129,8 @@ AlertEvent = Literal["step_failed", "step_absent", "run_failed", "recovered"]
 _URL = re.compile(r"\s*(\{\{.*|[A-Za-z][A-Za-z0-9+.-]*://.+)", re.DOTALL)
 
 
-class Alert(Model):
+class Alert(_WithKeyOn):
     """Where it is told that a run failed, or that the pipeline recovered."""
-
-    # Dagster reads the key `on` as true, as YAML 1.1 has it: its checks must take that; we read the file ourselves.
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
 
     url: SecretStr = Field(
         description="Any Apprise URL, as json://host/path. It is a secret: {{ env.NAME }} keeps it out of the file."
@@ -105,11 +140,6 @@ class Alert(Model):
         description="step_failed: each step whose last try failed; step_absent: each optional step whose last try "
         "failed; run_failed: the run, with the step that caused it; recovered: the first success after a failed run.",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_key_on(cls, data: object) -> object:
-        return {"on" if key is True else key: value for key, value in data.items()} if isinstance(data, dict) else data
 
     @field_validator("url")
     @classmethod

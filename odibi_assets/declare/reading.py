@@ -16,7 +16,7 @@ from odibi_assets.declare.pipeline import DEFAULT_LAYERS, Pipeline
 from odibi_assets.declare.presets import expanded
 from odibi_assets.declare.references import References, names_shown
 from odibi_assets.declare.source_url import check_read
-from odibi_assets.declare.step import Step
+from odibi_assets.declare.step import Step, secret_template
 from odibi_assets.declare.template import BadTemplate, env_names, fill_params
 from odibi_assets.declare.validation import validated
 from odibi_assets.declare.yaml_source import Place, YamlSource
@@ -35,7 +35,7 @@ def define(source: YamlSource, folder: Path, overrides: Overrides | None = None)
     if not isinstance(data, Mapping):
         definition.mistake(prefix, "nothing" if data is None else data, "a mapping with name and steps")
         return definition
-    definition.data = data
+    definition.data, definition.prefix = data, prefix
     return _Reading(definition, dict(data), prefix, overrides or Overrides()).read()
 
 
@@ -98,7 +98,12 @@ class _Reading:
         data = expanded(data)
         # A placeholder stands for the steps, which are checked one by one with places of their own.
         placeholder = Step(name="placeholder", layer="placeholder", sql="select 1")
-        validated(self.definition, Pipeline, {**data, "steps": (placeholder,)}, self.prefix)
+        found = validated(self.definition, Pipeline, {**data, "steps": (placeholder,)}, self.prefix)
+        if isinstance(found, Pipeline):
+            self.definition.retry = found.retry
+            if found.retry.params:
+                expected = "retry.params of the step whose params they are"
+                self.definition.mistake((*self.prefix, "retry", "params"), ", ".join(found.retry.params), expected)
         layers = data.get("layers")
         if isinstance(layers, list) and layers and all(isinstance(layer, str) for layer in layers):
             self.layers = layers
@@ -135,6 +140,7 @@ class _Reading:
             _, raw = by_name[name]
             if isinstance(raw.get("params", {}), Mapping):
                 raw["params"] = {**raw.get("params", {}), **params}
+                raw.update(_without_attempts(raw.get("retry"), params))
 
     def _check_names(self) -> None:
         seen: dict[str, Place] = {}
@@ -186,6 +192,7 @@ class _Reading:
             self.definition.mistake(
                 (*place, name), name, f"a field that a {step.kind} step takes ({', '.join(belongs[step.kind])})"
             )
+        self._check_params_by_attempt(place, step)
         if step.read is not None:
             check_read(self.definition, (*place, "read"), step.read)
         if step.sql is not None and not isinstance(step.sql, str):
@@ -203,6 +210,17 @@ class _Reading:
                 (*place, "inputs", name, "if_absent"), "none", "a python or command step, since SQL has no absent table"
             )
         self._check_outputs(place, step)
+
+    def _check_params_by_attempt(self, place: Place, step: Step) -> None:
+        for name, values in step.params_by_attempt.items():
+            where = (*place, "retry", "params", name)
+            if step.python is None:
+                self.definition.mistake(where, name, f"a param of a python step; a {step.kind} step has none")
+            for i, value in enumerate(values):
+                if secret_template(value) is not None:
+                    self.definition.mistake((*where, i), "a secret", "a value that may be part of the key")
+            if secret_template(step.params.get(name)) is not None:
+                self.definition.mistake(where, name, "a param that is no secret, since its values are part of the key")
 
     def _check_outputs(self, place: Place, step: Step) -> None:
         if step.command is not None and not step.outputs:
@@ -254,3 +272,11 @@ class _Reading:
             found = error.found.strip("{} ").partition(".")[2]
             self.definition.mistake(place, error.found, error.expected, nearest(found, error.choices))
             return value
+
+
+def _without_attempts(retry: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """A step's retry as far as it says nothing of some params: what is set for a run holds in each attempt."""
+    if not isinstance(retry, Mapping) or not isinstance(retry.get("params"), Mapping):
+        return {}
+    left = {name: values for name, values in retry["params"].items() if name not in params}
+    return {"retry": {**retry, "params": left}}

@@ -174,9 +174,24 @@ class Step(Model):
         """Every step that must finish before, each once: those it takes data from, then ``after``."""
         return tuple(dict.fromkeys([*(taken.step for taken in self.bindings.values()), *self.after]))
 
+    @property
+    def params_by_attempt(self) -> Mapping[str, tuple[Any, ...]]:
+        """Param → the values that it has in the first attempt, the second, and so on."""
+        return self.retry.params if self.retry is not None else {}
+
+    def params_of(self, attempt: int) -> dict[str, Any]:
+        """The params of an attempt (the first is 1) whose value depends on it.
+
+        >>> step = Step(name="a", layer="b", python="m:f", retry=Retry(params={"seed": [42, 43]}))
+        >>> [step.params_of(attempt) for attempt in (1, 2, 3)]
+        [{'seed': 42}, {'seed': 43}, {'seed': 43}]
+        """
+        return {name: values[min(attempt, len(values)) - 1] for name, values in self.params_by_attempt.items()}
+
     def params_in_key(self) -> dict[str, Any]:
-        """The params whose values count; a secret does not (truth.md 2.4)."""
-        return {name: value for name, value in self.params.items() if secret_template(value) is None}
+        """The params whose values count, each attempt's included; a secret does not (truth.md 2.4)."""
+        single = {name: value for name, value in self.params.items() if secret_template(value) is None}
+        return {**single, **{name: list(values) for name, values in self.params_by_attempt.items()}}
 
     @property
     def kind(self) -> Kind:

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from odibi_assets.errors import StoreError
@@ -30,6 +30,7 @@ class Computed:
     Attributes:
         outputs: Output → its value, settled.
         replaces: A stored result with this key no longer holds, so a new generation is due.
+        params: Those whose value depends on the attempt, as they were in the one that succeeded.
         used_state: There may be a saved state of the step, which is removed when the result is stored.
     """
 
@@ -45,6 +46,7 @@ class Computed:
     replaces: bool = False
     expires_at: str | None = None
     used_state: bool = False
+    params: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def version(self) -> Digest:
@@ -79,6 +81,7 @@ def commit(computed: Computed, results: Results) -> Result:
                 trace=computed.trace,
                 obstacles=computed.obstacles,
                 expires_at=computed.expires_at,
+                params=computed.params,
             )
             with writing(results.store):
                 if results.is_whole(result):  # A file that was there already may have been collected since.

@@ -121,6 +121,7 @@ class Computation:
             replaces=decision.replaces,
             expires_at=expires.isoformat(timespec="milliseconds") if expires else None,
             used_state=watched.state is not None and watched.state.is_used,
+            params=shown_params(step, attempt),
         )
 
     def _handed(self, kept: Kept | None, handed_as: str) -> Any:
@@ -196,7 +197,7 @@ class Computation:
         transform = self.identified.transforms[step.name]
         with self.limit.interruptible():
             arguments = {name: self._handed(inputs[name], transform.inputs[name]) for name in step.bindings}
-        params = self._params(step)
+        params = self._params(step, attempt)
         recorder = Recorder(self.world.root, self.ignored)
         channels = HiddenChannels.taken()
 
@@ -268,9 +269,22 @@ class Computation:
         allow = decision.step.allow
         return [(kind, text) for kind, text in sorted(obstacles.items()) if kind not in allow and "all" not in allow]
 
-    def _params(self, step: Step) -> dict[str, Any]:
+    def _params(self, step: Step, attempt: int) -> dict[str, Any]:
         try:
-            filled = {name: secret_template(value) or value for name, value in step.params.items()}
+            declared = {**step.params, **step.params_of(attempt)}
+            filled = {name: secret_template(value) or value for name, value in declared.items()}
             return dict(fill_env(filled, self.world.env))
         except OdibiAssetsError as error:
             raise StepError(f"The params of step {step.name!r} can't be filled. {error}") from error
+
+
+def shown_params(step: Step, attempt: int) -> dict[str, Any]:
+    """What an attempt's own params are recorded as: JSON, templates unfilled."""
+    found: dict[str, Any] = json.loads(json.dumps(step.params_of(attempt), default=str))
+    return found
+
+
+def attempt_with(step: Step, params: Mapping[str, Any]) -> int:
+    """The first attempt whose own params are these; 1 where none has them."""
+    most = max(map(len, step.params_by_attempt.values()), default=1)
+    return next((attempt for attempt in range(1, most + 1) if shown_params(step, attempt) == params), 1)

@@ -188,6 +188,8 @@ class Delivery:
             settled.attempt,
             settled.decision.reason,
             reference=reference,
+            retries=self.recording.retries(settled.step, settled.attempt),
+            params=settled.params,
         )
         self.recording.note(record)
 

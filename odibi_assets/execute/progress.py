@@ -18,12 +18,13 @@ class Progress:
             earlier_s: Step → seconds that its last result took, where there is one.
         """
 
-    def step(self, name: str, what: str, *, rows: int | None = None) -> None:
+    def step(self, name: str, what: str, *, rows: int | None = None, why: str = "") -> None:
         """Something happens to a step.
 
         Args:
             what: ``running``, ``retrying``, an outcome, or a phase: ``reading``, ``computing``, ``committing``,
                 ``committed``.
+            why: It is tried again: the error, and the wait.
         """
 
     def moved(self, name: str, how: str, done_bytes: int, total_bytes: int) -> None:

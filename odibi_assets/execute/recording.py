@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from odibi_assets.errors import OdibiAssetsError, StoreError
+from odibi_assets.execute.exception_chain import root_cause
 from odibi_assets.execute.redaction import redacted
-from odibi_assets.execute.transient import root_cause
-from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart, StepRecord
+from odibi_assets.keep.run_record import FailedAttempt, Run, RunEnd, Runs, RunStart, StepRecord
 
+_PROCESS_ENDED = "Its process ended before it could say why."
 _log = logging.getLogger("odibi_assets")
 
 
@@ -33,17 +34,35 @@ class Recording:
     secrets: tuple[str, ...]
     log: logging.Logger
     failed: set[str] = field(default_factory=set)
+    _retries: dict[str, tuple[FailedAttempt, ...]] = field(default_factory=dict, init=False)
 
     def note(self, record: StepRecord) -> None:
         """Record what became of a step."""
         start = self.start
         self.tried("record", record.step, lambda: self.runs.note(start.root_run_id, start.run_id, record))
 
-    def fail(self, name: str, error: BaseException, *, attempt: int, seconds: float, will_retry: bool) -> None:
-        """Record that an attempt at a step failed."""
+    def fail(
+        self,
+        name: str,
+        error: BaseException,
+        *,
+        attempt: int,
+        seconds: float,
+        will_retry: bool,
+        wait_s: float | None = None,
+    ) -> None:
+        """Record that an attempt at a step failed.
+
+        Args:
+            wait_s: Seconds until the next attempt, where one is due.
+        """
         if not will_retry:
             self.failed.add(name)
         message, cause = self.told(error)
+        retries = self.retries(name, attempt)
+        if will_retry:
+            retries += (FailedAttempt(attempt, message, wait_s if wait_s is None else round(wait_s, 3)),)
+            self._retries[name] = retries
         record = StepRecord(
             name,
             "failed",
@@ -53,6 +72,7 @@ class Recording:
             error=message,
             cause=cause,
             will_retry=will_retry,
+            retries=retries,
         )
         self.note(record)
 
@@ -60,6 +80,16 @@ class Recording:
         """An error as it is recorded, and the end of its chain where that is another."""
         message, cause = (redacted(error_text(link), self.secrets) for link in (error, root_cause(error)))
         return message, None if cause == message else cause
+
+    def retries(self, name: str, attempt: int) -> tuple[FailedAttempt, ...]:
+        """The attempts at a step before the given one; each failed."""
+        if attempt == 1:
+            return ()
+        if name not in self._retries:  # An earlier attempt was in another process.
+            record = self.record(name)
+            self._retries[name] = record.retries if record is not None else ()
+        told = {failed.attempt: failed for failed in self._retries[name]}
+        return tuple(told.get(number) or FailedAttempt(number, _PROCESS_ENDED) for number in range(1, attempt))
 
     def hold_back(self, name: str, reason: str = "another step failed") -> None:
         """Record that a step was not started."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import Plan
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import PipelineIdentity
 from odibi_assets.keep.results import Results
-from odibi_assets.keep.run_record import FINISHED, RolledBack, Run, StepRecord
+from odibi_assets.keep.run_record import FINISHED, FailedAttempt, RolledBack, Run, StepRecord
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class StepReport:
     version: str | None = None
     key: str | None = None
     error: str | None = None
+    retries: tuple[FailedAttempt, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,8 @@ def _recorded(record: StepRecord, decision: Decision) -> StepReport:
         version=str(reference.version) if reference else None,
         key=str(reference.key) if reference else None,
         error=record.error,
+        retries=record.retries,
+        params=record.params,
     )
 
 
@@ -137,6 +142,7 @@ def _step(decision: Decision, outcome: str, seconds: float, attempts: int) -> St
         rows=result.row_count if result is not None else None,
         version=str(result.version) if result is not None else None,
         key=str(decision.key.digest()) if decision.key is not None else None,
+        params=result.params if result is not None else {},
     )
 
 

@@ -26,7 +26,7 @@ from odibi_assets.execute.redaction import secret_values
 from odibi_assets.execute.undo import Undo
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identification import Identified
-from odibi_assets.identify.transform import BadReference
+from odibi_assets.identify.reference import BadReference
 from odibi_assets.identify.undo import resolve_undo
 from odibi_assets.keep.effects import Effect, Effects
 from odibi_assets.keep.moves import queue_move

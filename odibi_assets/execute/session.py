@@ -17,11 +17,11 @@ from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import World
 from odibi_assets.declare.input import Input
 from odibi_assets.engines.pandas_engine import PandasEngine
-from odibi_assets.errors import DamagedObject, RunTimeout, StepError, StepTimeout
+from odibi_assets.errors import DamagedObject, RunTimeout, StepError, StepTimeout, StoreError
 from odibi_assets.execute import observer
 from odibi_assets.execute.absence import failed_without_harm
 from odibi_assets.execute.commit import Computed, commit
-from odibi_assets.execute.computation import Computation, FilesChanged
+from odibi_assets.execute.computation import Computation, FilesChanged, attempt_with
 from odibi_assets.execute.copies import Copies
 from odibi_assets.execute.delivery import Delivery
 from odibi_assets.execute.halt import FOREVER_S, check_halt, halting, may_be_halted
@@ -315,7 +315,9 @@ class Session:
             raise StepError(
                 f"The stored data of step {name!r} are damaged, and it can't be computed again: {decision.reason}."
             )
-        computed = self._compute(decision, references, 1)
+        result = self._result(name, reference)
+        attempt = attempt_with(self.identified.pipeline.by_name[name], result.params if result is not None else {})
+        computed = self._compute(decision, references, attempt)
         if computed.version != reference.version:
             raise StepError(
                 f"The stored data of step {name!r} are damaged, and computing it again gives another version "
@@ -343,9 +345,19 @@ class Session:
     def delivered(self, settled: Settled) -> ResultReference:
         """Deliver what a step came out with, once for all its outputs."""
         if self._last_delivered is None or self._last_delivered[0] is not settled:
-            self._last_delivered = (settled, self.deliver(settled))
+            self._last_delivered = (settled, self._stored(settled))
             self._copied(settled)
         return self._last_delivered[1]
+
+    def _stored(self, settled: Settled) -> ResultReference:
+        """Deliver what was settled; where the store does not take it in the end, the step failed, and for good."""
+        try:
+            return self.deliver(settled)
+        except StoreError as error:
+            if settled.step not in self.delivery.finished:
+                with contextlib.suppress(StoreError):
+                    self.fail(settled.step, error, attempt=settled.attempt, seconds=settled.seconds, will_retry=False)
+            raise
 
     def _copied(self, settled: Settled) -> None:
         try:
@@ -396,10 +408,19 @@ class Session:
         step = self.identified.identity.by_name[name]
         return failed_without_harm(step, attempt=attempt, seconds=seconds, error=message, cause=cause)
 
-    def fail(self, name: str, error: BaseException, *, attempt: int, seconds: float, will_retry: bool) -> None:
-        """Record that an attempt at a step failed."""
+    def fail(
+        self,
+        name: str,
+        error: BaseException,
+        *,
+        attempt: int,
+        seconds: float,
+        will_retry: bool,
+        wait_s: float | None = None,
+    ) -> None:
+        """Record that an attempt at a step failed, and in how many seconds another one follows, where it is known."""
         self._at_work.discard(name)
-        self.recording.fail(name, error, attempt=attempt, seconds=seconds, will_retry=will_retry)
+        self.recording.fail(name, error, attempt=attempt, seconds=seconds, will_retry=will_retry, wait_s=wait_s)
 
     def abandon(self, name: str, error: StepError, *, attempt: int, seconds: float, will_retry: bool) -> None:
         """Record that an attempt can't be interrupted, clear what it left, and keep what is finished.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from odibi_assets.decide.decision import Decision
 from odibi_assets.execute.commit import Computed
@@ -33,6 +35,12 @@ class Settled:
         if self.decision.absence is not None:
             return self.decision.absence.outcome
         return "cached" if self.computed is None else "computed"
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The params whose value depends on the attempt, as they were in the one that succeeded."""
+        result = self.decision.result
+        return self.computed.params if self.computed is not None else result.params if result is not None else {}
 
     @property
     def reference(self) -> ResultReference:

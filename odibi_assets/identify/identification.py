@@ -30,6 +30,7 @@ from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.module_values import ModuleValues
+from odibi_assets.identify.retry_on import RetryOn, check_retry_on
 from odibi_assets.identify.shown_value import safe_repr
 from odibi_assets.identify.sql_statement import BadStatement, Statement, parse_statement
 from odibi_assets.identify.transform import PATH, Transform, check_transform
@@ -48,6 +49,7 @@ class Identified:
         values: Module values that the steps reach, as they were when the import ended.
         commands: Command step → its program.
         files: Files that the identity rests on, beside the YAML file and the modules: SQL files and programs.
+        retry_on: Step → what its policy declares transient.
     """
 
     pipeline: Pipeline
@@ -58,6 +60,7 @@ class Identified:
     commands: Mapping[str, Command] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     undos: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    retry_on: Mapping[str, tuple[RetryOn, ...]] = field(default_factory=dict)
 
 
 def identify(definition: Definition, root: Path) -> Identified:
@@ -83,6 +86,7 @@ class _Identification:
         self.files: list[Path] = []
 
     def run(self) -> Identified:
+        retry_on = self._retry_on()
         for place, step in self.definition.steps.items():
             self._check_sql(place, step)
             self._check_command(place, step)
@@ -104,8 +108,25 @@ class _Identification:
         places = {name: place for one in prints.values() for name, place in one.values.items()}
         values = ModuleValues.taken(places, self.root)
         return Identified(
-            pipeline, identity, self.transforms, self.statements, values, self.commands, tuple(self.files), self.undos
+            pipeline,
+            identity,
+            self.transforms,
+            self.statements,
+            values,
+            self.commands,
+            tuple(self.files),
+            self.undos,
+            retry_on,
         )
+
+    def _retry_on(self) -> dict[str, tuple[RetryOn, ...]]:
+        """What counts for each step: its own policy, else the pipeline's. It is part of no key."""
+        policy = self.definition.retry
+        common = check_retry_on(self.definition, (*self.definition.prefix, "retry"), policy)
+        return {
+            step.name: check_retry_on(self.definition, (*place, "retry"), step.retry) if step.retry else common
+            for place, step in self.definition.steps.items()
+        }
 
     def _check_command(self, place: Place, step: Step) -> None:
         if step.command is None:
@@ -295,6 +316,8 @@ class _Identification:
     def _params(self, step: Step, obstacles: list[Obstacle]) -> dict[str, Item]:
         items = {}
         for name, value in step.params.items():
+            if name in step.params_by_attempt:
+                continue
             if secret_template(value) is not None:
                 items[name] = Item(Digest.of_struct("secret", name), "param", shown="(secret)")
                 continue
@@ -302,6 +325,12 @@ class _Identification:
                 items[name] = Item(Digest.of_struct("param", value), "param", shown=safe_repr(value))
             except NotFingerprintable as error:
                 obstacles.append(Obstacle("value", f"param {name}: {error}"))
+        for name, values in step.params_by_attempt.items():
+            try:
+                digest = Digest.of_struct("params by attempt", list(values))
+                items[name] = Item(digest, "param", shown=", then ".join(map(safe_repr, values)))
+            except NotFingerprintable as error:
+                obstacles.append(Obstacle("value", f"retry.params.{name}: {error}"))
         return items
 
     def _code(self, step: Step, found: Fingerprint, statement: Statement | None) -> dict[str, Item]:

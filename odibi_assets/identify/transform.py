@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
-import importlib
 import inspect
-import pkgutil
-import sys
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +14,7 @@ from odibi_assets.declare.input import Input
 from odibi_assets.declare.mistake import nearest
 from odibi_assets.declare.step import Step
 from odibi_assets.declare.yaml_source import Place
+from odibi_assets.identify.reference import BadReference, imported
 
 PANDAS, ARROW, PATH = "pandas.DataFrame", "pyarrow.Table", "pathlib.Path"
 POLARS, LAZY, RELATION = "polars.DataFrame", "polars.LazyFrame", "duckdb.DuckDBPyRelation"
@@ -43,14 +40,6 @@ class Transform:
     required: frozenset[str]
     takes_any_param: bool = False
     context: str | None = None
-
-
-class BadReference(Exception):
-    """A reference that leads to no function; says what was found and what was expected."""
-
-    def __init__(self, found: str, expected: str, nearest: str | None = None) -> None:
-        super().__init__(f"found {found!r}, expected {expected}")
-        self.found, self.expected, self.nearest = found, expected, nearest
 
 
 def resolve(reference: str | Callable[..., Any]) -> Transform:
@@ -83,52 +72,6 @@ def resolve(reference: str | Callable[..., Any]) -> Transform:
                 f"*{name}", "named parameters: each positional one is an input, each keyword-only one a param"
             )
     return Transform(function, inputs, tuple(params), frozenset(required), takes_any, context)
-
-
-def imported(reference: str) -> Callable[..., Any]:
-    """The function behind ``module:function``.
-
-    Raises:
-        BadReference: There is no such module or function.
-    """
-    module_name, colon, name = reference.partition(":")
-    if not colon or not module_name or not name:
-        raise BadReference(reference, "module:function")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
-            near = _near_module(error.name)
-            nearest = reference.replace(error.name, near, 1) if near else None
-            raise BadReference(
-                reference, f"an importable module (there is no module {error.name!r})", nearest
-            ) from error
-        raise BadReference(reference, f"a module that can be imported ({module_name} needs {error.name!r})") from error
-    except (Exception, SystemExit) as error:  # the user's module, whatever it raises
-        raise BadReference(reference, f"a module that can be imported ({type(error).__name__}: {error})") from error
-    target: Any = module
-    parts = name.split(".")
-    for i, part in enumerate(parts):
-        if not hasattr(target, part):
-            names = [key for key in dir(target) if not key.startswith("_") and callable(getattr(target, key, None))]
-            close = difflib.get_close_matches(part, names, n=1, cutoff=0.5)
-            raise BadReference(
-                reference,
-                f"a function of {module_name}",
-                f"{module_name}:{'.'.join([*parts[:i], close[0]])}" if close else None,
-            )
-        target = getattr(target, part)
-    if not callable(target):
-        raise BadReference(reference, f"a function, not a {type(target).__name__}")
-    return typing.cast("Callable[..., Any]", target)
-
-
-def _near_module(name: str) -> str | None:
-    """The module beside it that reads most like a name that is not there."""
-    parent, _, leaf = name.rpartition(".")
-    folders = list(getattr(sys.modules.get(parent), "__path__", ())) if parent else sys.path[:2]
-    close = difflib.get_close_matches(leaf, [module.name for module in pkgutil.iter_modules(folders)], n=1, cutoff=0.6)
-    return f"{parent}.{close[0]}".lstrip(".") if close else None
 
 
 def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
@@ -204,10 +147,12 @@ def check_transform(definition: Definition, place: Place, step: Step) -> Transfo
                 f"a frame's type ({', '.join(FRAMES)}) or no annotation, since {step.bindings[parameter]} is a frame"
             )
             definition.mistake((*place, "python"), f"{parameter}: {asked} in {name}", expected)
-    for parameter in sorted(set(step.params) - set(transform.params)):
+    given = {**dict.fromkeys(step.params, ("params",)), **dict.fromkeys(step.params_by_attempt, ("retry", "params"))}
+    for parameter in sorted(set(given) - set(transform.params)):
         if not transform.takes_any_param:
             expected = f"a keyword-only parameter of {name} ({', '.join(transform.params) or 'none'})"
-            definition.mistake((*place, "params", parameter), parameter, expected, nearest(parameter, transform.params))
-    for parameter in sorted(transform.required - set(step.params)):
+            at = (*place, *given[parameter], parameter)
+            definition.mistake(at, parameter, expected, nearest(parameter, transform.params))
+    for parameter in sorted(transform.required - set(given)):
         definition.mistake((*place, "params"), f"no {parameter}", f"a value for each required param of {name}")
     return transform

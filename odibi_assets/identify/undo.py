@@ -9,7 +9,7 @@ from typing import Any
 from odibi_assets.declare.definition import Definition
 from odibi_assets.declare.step import Step
 from odibi_assets.declare.yaml_source import Place
-from odibi_assets.identify.transform import BadReference, imported
+from odibi_assets.identify.reference import BadReference, imported
 
 _ONE = "a function of one argument, the UndoContext"
 

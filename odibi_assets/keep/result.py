@@ -105,6 +105,7 @@ class Result:
     obstacles: tuple[tuple[str, str], ...] = ()
     nondeterministic: bool = False
     expires_at: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def output(self) -> Output:
@@ -157,6 +158,7 @@ class Result:
             "obstacles": [list(obstacle) for obstacle in self.obstacles],
             "nondeterministic": self.nondeterministic,
             "expires_at": self.expires_at,
+            "params": dict(self.params),
         }
 
     @classmethod
@@ -174,6 +176,7 @@ class Result:
             obstacles=tuple((kind, text) for kind, text in data["obstacles"]),
             nondeterministic=data["nondeterministic"],
             expires_at=data["expires_at"],
+            params=data.get("params", {}),
         )
 
 

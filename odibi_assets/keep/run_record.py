@@ -69,6 +69,20 @@ class RunStart:
 
 
 @dataclass(frozen=True)
+class FailedAttempt:
+    """An attempt at a step that another one followed.
+
+    Attributes:
+        attempt: The first is 1.
+        wait_s: Seconds from its end until the next; None where it is not known.
+    """
+
+    attempt: int
+    error: str
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True)
 class StepRecord:
     """What became of one step in one run.
 
@@ -78,6 +92,8 @@ class StepRecord:
         cause: The error at the end of the exception's chain, where that is another than ``error``.
         will_retry: It failed, and another attempt is due.
         is_absence: It has no result, and that is no failure: it is absent, or skipped since an input is.
+        retries: The attempts that failed and were followed by another, or will be.
+        params: Those whose value depends on the attempt, as they were in the one that succeeded.
     """
 
     step: str
@@ -90,6 +106,8 @@ class StepRecord:
     cause: str | None = None
     will_retry: bool = False
     is_absence: bool = False
+    retries: tuple[FailedAttempt, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def has_failed(self) -> bool:
@@ -99,11 +117,14 @@ class StepRecord:
     def to_json(self) -> dict[str, Any]:
         data = {name: getattr(self, name) for name in self.__dataclass_fields__}
         data["reference"] = self.reference.to_json() if self.reference else None
+        data["retries"] = [asdict(failed) for failed in self.retries]
+        data["params"] = dict(self.params)
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> StepRecord:
         fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        fields["retries"] = tuple(FailedAttempt(**failed) for failed in data.get("retries", ()))
         if fields["reference"] is not None:
             fields["reference"] = ResultReference.from_json(fields["reference"])
         return cls(**fields)

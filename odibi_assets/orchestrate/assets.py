@@ -1,9 +1,6 @@
 """A pipeline as Dagster definitions: one op and one asset per step, and a job over all of them."""
 
 import math
-import os
-import sys
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,16 +10,13 @@ from odibi_assets.decide.plan import World, open_world
 from odibi_assets.declare.pipeline import Pipeline
 from odibi_assets.declare.policies import Retry
 from odibi_assets.declare.step import Step
-from odibi_assets.errors import OdibiAssetsError, RunTimeout, StepError, StepStopped, StepTimeout
-from odibi_assets.execute.recording import error_text
-from odibi_assets.execute.redaction import redacted
 from odibi_assets.execute.session import Session
-from odibi_assets.execute.transient import is_transient, retry_after_s
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity, with_items
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.orchestrate.absence import absence_metadata, tell_absence
 from odibi_assets.orchestrate.alert_sensors import alert_sensors
+from odibi_assets.orchestrate.attempt import StepRetryPolicy, attempted, retry_text
 from odibi_assets.orchestrate.io_manager import StepIOManager, step_io_manager
 from odibi_assets.orchestrate.lost_runs import lost_runs_sensor
 from odibi_assets.orchestrate.names import (
@@ -135,7 +129,7 @@ def _asset(
                 group_name=pipeline.name,
                 kinds={step.layer, _ENGINES.get(step.kind) or step.engine or pipeline.engine},
                 tags={"layer": step.layer},
-                metadata=_declared_metadata(step),
+                metadata=_declared_metadata(step, retry),
                 description=step.description,
                 dagster_type=dg.Any,
                 is_required=False,
@@ -150,7 +144,7 @@ def _asset(
         required_resource_keys={IO_MANAGER_KEY},
         # Of the steps that could start, Dagster takes the one that the pipeline has first.
         op_tags={STEP_TAG: f"{pipeline.name}.{step.name}", "dagster/priority": str(-position)},
-        retry_policy=_retry_policy(retry),
+        retry_policy=StepRetryPolicy(retry) if retry.max_retries else None,
     )
     def compute(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[dg.Output[Any]]:
         session = _session(context, source, loaded)
@@ -163,7 +157,7 @@ def _asset(
         if session.is_out_of_time:
             session.recording.hold_back(step.name, OUT_OF_TIME)
             raise dg.Failure(f"Held back: {OUT_OF_TIME}.", allow_retries=False)
-        settled = _attempt(context, session, step.name, retry)
+        settled = attempted(context, session, step.name, retry)
         if settled.decision.absence is not None:
             session.pass_over(settled)
             tell_absence(context.log, settled)
@@ -188,106 +182,6 @@ def _path_of(key: dg.AssetKey) -> list[str]:
     return list(key.path)
 
 
-def _attempt(context: dg.AssetExecutionContext, session: Session, name: str, retry: Retry) -> Any:
-    attempt = context.retry_number + 1
-    started = time.perf_counter()
-
-    # A run without an origin was started by somebody's own Python, whose process is not ours to end.
-    def give_up(error: StepError) -> None:
-        # Only the process of a whole run takes further attempts with it.
-        will_retry = not session.recording.alone and attempt <= retry.max_retries and not _is_last_in_time(error, retry)
-        seconds = time.perf_counter() - started
-        _end_process(context, session, name, error, attempt=attempt, seconds=seconds, will_retry=will_retry)
-
-    try:
-        return session.settle(name, attempt=attempt, give_up=give_up if context.run.remote_job_origin else None)
-    except StepStopped as error:
-        session.recording.hold_back(name, "it was stopped, since another step failed")
-        raise dg.Failure(str(error), allow_retries=False) from None
-    except (Exception, SystemExit) as error:  # a step's code may raise anything; an interrupt passes
-        transient = is_transient(error) and not _is_last_in_time(error, retry)
-        will_retry = transient and attempt <= retry.max_retries
-        if not will_retry and session.is_optional(name) and not isinstance(error, RunTimeout):
-            return session.without(name, error, attempt=attempt, seconds=time.perf_counter() - started)
-        session.fail(name, error, attempt=attempt, seconds=time.perf_counter() - started, will_retry=will_retry)
-        told = error_text(error)
-        message = redacted(told, session.recording.secrets)
-        shown = error if message == told else None
-        if will_retry:
-            wait = _wait_s(retry, attempt, error)
-            context.log.warning(f"{name}: attempt {attempt} failed with {message}; it is transient and tried again.")
-            if wait is not None:
-                raise dg.RetryRequested(max_retries=retry.max_retries, seconds_to_wait=wait) from shown
-            if shown is not None:
-                raise
-            raise dg.RetryRequested(
-                max_retries=retry.max_retries, seconds_to_wait=retry.wait_s(attempt=attempt)
-            ) from None
-        if not transient:
-            # The daemon's run retries would meet the same error again.
-            context.instance.add_run_tags(context.run_id, {"dagster/retry_on_asset_or_op_failure": "false"})
-        kind = "transient, and no retry is left" if transient else _why_not_retried(error)
-        place = None if isinstance(error, OdibiAssetsError) else shown
-        raise dg.Failure(f"Step {name!r} failed ({kind}): {message}", allow_retries=False) from place
-
-
-def _is_last_in_time(error: BaseException, retry: Retry) -> bool:
-    return isinstance(error, RunTimeout) or (isinstance(error, StepTimeout) and not retry.on_timeout)
-
-
-def _why_not_retried(error: BaseException) -> str:
-    if isinstance(error, RunTimeout):
-        return "not retried: the time of the run is up"
-    return (
-        f"not retried: {'on_timeout is false' if isinstance(error, StepTimeout) else 'it is not known to be transient'}"
-    )
-
-
-def _end_process(
-    context: dg.AssetExecutionContext,
-    session: Session,
-    name: str,
-    error: StepError,
-    *,
-    attempt: int,
-    seconds: float,
-    will_retry: bool,
-) -> None:
-    """End this process, since a step in it hangs where nothing interrupts it; first record what there is to say."""
-    message = f"{error} It could not be interrupted, so the process that ran it was ended."
-    try:
-        context.log.error(message)
-        session.abandon(name, type(error)(message), attempt=attempt, seconds=seconds, will_retry=will_retry)
-        if session.recording.alone:
-            context.instance.report_run_failed(context.run, message)
-        print(f"Error: {message}", file=sys.stderr, flush=True)
-    finally:
-        os._exit(1)
-
-
-def _wait_s(retry: Retry, attempt: int, error: BaseException) -> float | None:
-    """Seconds to wait where Dagster's own policy would wait differently: a cap, or what a server asked for."""
-    asked = retry_after_s(error)
-    if asked is not None:
-        return asked
-    capped = (
-        retry.max_delay is not None
-        and retry.model_copy(update={"max_delay": None}).wait_s(attempt=attempt) > retry.max_delay
-    )
-    return retry.max_delay if capped else None
-
-
-def _retry_policy(retry: Retry) -> dg.RetryPolicy | None:
-    if not retry.max_retries:
-        return None
-    return dg.RetryPolicy(
-        max_retries=retry.max_retries,
-        delay=retry.delay,
-        backoff={"constant": None, "linear": dg.Backoff.LINEAR, "exponential": dg.Backoff.EXPONENTIAL}[retry.backoff],
-        jitter={"none": None, "full": dg.Jitter.FULL, "plus_minus": dg.Jitter.PLUS_MINUS}[retry.jitter],
-    )
-
-
 def _session(context: dg.AssetExecutionContext, source: PipelineSource, loaded: Identified) -> Session:
     manager: StepIOManager = getattr(context.resources, IO_MANAGER_KEY)
     name = loaded.identity.name
@@ -305,8 +199,10 @@ def runs_in_one_process(context: dg.AssetExecutionContext) -> bool:
     return getattr(mode, "name", "") == "ENABLED"
 
 
-def _declared_metadata(step: Step) -> Mapping[str, Any]:
+def _declared_metadata(step: Step, retry: Retry) -> Mapping[str, Any]:
     found: dict[str, Any] = {"transform": step.kind}
+    if retry.max_retries:
+        found["retry"] = retry_text(retry)
     if isinstance(step.python, str):
         found["function"] = step.python
     if step.command is not None:

@@ -132,7 +132,10 @@ def _metadata(settled: Settled, reference: ResultReference, output: str | None) 
         size_bytes=size_bytes,
         schema=schema,
     )
-    return {**found, "attempt": dg.MetadataValue.int(settled.attempt)}
+    found["attempt"] = dg.MetadataValue.int(settled.attempt)
+    if settled.params:
+        found["params"] = dg.MetadataValue.json(dict(settled.params))
+    return found
 
 
 def _facts(settled: Settled, output: str | None) -> tuple[Mapping[str, str], int | None, float]:

@@ -331,7 +331,7 @@ def why_not_resumable(run: Run, runs: Collection[Run], policy: Resume) -> str | 
     return policy.why_spent(attempts)
 
 
-_TOLD = {"STEP_START": "running", "STEP_FAILURE": "failed", "STEP_SKIPPED": "skipped", "STEP_UP_FOR_RETRY": "retrying"}
+_TOLD = {"STEP_START": "running", "STEP_FAILURE": "failed", "STEP_SKIPPED": "skipped"}
 
 
 def _tell(event: object, progress: Progress) -> None:
@@ -340,7 +340,9 @@ def _tell(event: object, progress: Progress) -> None:
     if step_key is None:
         return
     name = step_key.partition("__")[2]
-    if kind in _TOLD:
+    if kind == "STEP_UP_FOR_RETRY":
+        progress.step(name, "retrying", why=_why_retried(event))
+    elif kind in _TOLD:
         progress.step(name, _TOLD[kind])
     elif kind in ("ASSET_MATERIALIZATION", "ASSET_OBSERVATION"):
         data: Any = event.event_specific_data  # type: ignore[attr-defined]
@@ -349,3 +351,11 @@ def _tell(event: object, progress: Progress) -> None:
             return
         rows = metadata.get("dagster/row_count")
         progress.step(name, str(metadata["outcome"].value), rows=rows.value if rows is not None else None)
+
+
+def _why_retried(event: object) -> str:
+    """The wait and the error of an attempt, in one line."""
+    data = event.event_specific_data  # type: ignore[attr-defined]
+    wait = f"in {data.seconds_to_wait or 0:.3g} s"
+    cause = data.error.cause if data.error is not None else None
+    return f"{wait}: {' '.join(cause.message.split())}" if cause is not None else wait

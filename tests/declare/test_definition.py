@@ -142,8 +142,16 @@ TABLE = {
         "no seconds, since the mode is layer", None),
     "no seconds between publications": (
         "{mode: layer}", "{mode: interval, seconds: 0}", 3, "checkpoint.seconds", "0", "greater than 0", None),
-    "a retry's list of errors, which is not built": (
-        "files: [config.json]", "retry: {on: [x.Y]}", 13, "steps[1].retry.on", "on", "not built yet", None),
+    "a retry's errors that are no list": (
+        "files: [config.json]", "retry: {on: x.Y}", 13, "steps[1].retry.on", "x.Y", "a list", None),
+    "a retry's params without a value": (
+        "files: [config.json]", "retry: {params: {factor: []}}", 13, "steps[1].retry.params.factor", "[]",
+        "at least one", None),
+    "a secret in a retry's params": (
+        "files: [config.json]", 'retry: {params: {factor: [1, {secret: "{{ env.F }}"}]}}', 13,
+        "steps[1].retry.params.factor[1]", "a secret", "part of the key", None),
+    "a pipeline's retry with params": (
+        "{mode: layer}", "{mode: layer}\nretry: {params: {seed: [1]}}", 4, "retry.params", "seed", "of the step", None),
     "an engine that is not built": (
         "files: [config.json]", "engine: spark", 13, "steps[1].engine", "spark", "not built yet", None),
     "neither path nor url": (", path: data/orders.csv", "", 7, "steps[0].read", "none",

@@ -34,7 +34,7 @@ def text_of(site: Path, page: str) -> str:
 
 def test_the_reference_holds_fields_commands_names_and_errors(site: Path) -> None:
     assert 'id="step"' in text_of(site, "reference/yaml")
-    assert "Tries after the first." in text_of(site, "reference/yaml")
+    assert "Tries after the first" in text_of(site, "reference/yaml")
     assert 'id="oda-cache-gc"' in text_of(site, "reference/command-line")
     assert 'id="pipelineresume"' in text_of(site, "reference/python")
     assert "DamagedObject" in text_of(site, "reference/errors")

@@ -9,7 +9,12 @@ import dagster as dg
 import pandas as pd
 import pytest
 from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.api import execute_run_iterator
+from dagster._core.executor.child_process_executor import ChildProcessCrashException
+
+from odibi_assets.declare.policies import Retry
+from odibi_assets.orchestrate.attempt import StepRetryPolicy
 
 from .code_location import CodeLocation, Execution
 
@@ -332,6 +337,38 @@ def test_the_retry_policy_of_an_asset_is_that_of_its_step(location: CodeLocation
     policies = {node.name: node.definition.retry_policy for node in job.nodes}
     assert policies["shop__count"] == dg.RetryPolicy(3, 5, dg.Backoff.EXPONENTIAL, dg.Jitter.FULL)
     assert policies["shop__big_orders"] == dg.RetryPolicy(1, 2)
+
+
+def test_the_policy_is_among_the_metadata_that_the_ui_shows_of_an_asset(location: CodeLocation) -> None:
+    location.edit("pipe.yaml", "name: shop", "name: shop\nretry: {max_retries: 3, delay: 5, backoff: exponential}")
+    assets = location.load().resolve_all_asset_specs()
+    told = {spec.key.path[-1]: spec.metadata.get("retry") for spec in assets}
+    assert told["count"] == "at most 3 times, after 5 s (exponential)"
+
+
+def test_a_step_whose_copy_cannot_be_written_is_not_computed_again(location: CodeLocation) -> None:
+    """What the IO manager raises is no reason to run a step again, though Dagster would."""
+    location.edit("pipe.yaml", "name: shop", "name: shop\nretry: {max_retries: 3, on: [Exception]}")
+    location.edit("pipe.yaml", "name: count\n", "name: count\n    write: {format: json, path: taken/count.json}\n")
+    location.write("taken", "")
+    execution = location.launch()
+    assert not execution.success
+    assert location.calls().count("count") == 1
+    assert execution.step_keys(Kind.STEP_UP_FOR_RETRY) == []
+
+
+def test_dagster_applies_the_policy_where_a_process_ended_and_to_no_exception() -> None:
+    policy = StepRetryPolicy(Retry(max_retries=3, delay=5, backoff="exponential", max_delay=20))
+    assert policy == dg.RetryPolicy(3, 5, dg.Backoff.EXPONENTIAL)
+    assert [policy.calculate_delay(attempt) for attempt in (1, 2, 3)] == [5, 15, 20]
+    assert bool(policy)
+    seen = {}
+    for error in (ChildProcessCrashException(1), KeyboardInterrupt(), DagsterExecutionInterruptedError(), OSError()):
+        try:
+            raise error
+        except BaseException:
+            seen[type(error)] = bool(policy)
+    assert [kind for kind, counts in seen.items() if counts] == [ChildProcessCrashException]
 
 
 def test_fail_fast_holds_back_independent_steps_which_are_then_not_done(location: CodeLocation) -> None:
