@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from cronsim import CronSim, CronSimError
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 
@@ -78,6 +78,10 @@ class Retry(_WithKeyOn):
             return data
         lengths = [len(values) for values in data["params"].values() if isinstance(values, (list, tuple))]
         return {**data, "max_retries": max(lengths, default=1) - 1} if any(lengths) else data
+
+    @field_serializer("on", when_used="json")
+    def _with_references(self, on: tuple[str | Callable[..., Any], ...]) -> list[str]:
+        return [named if isinstance(named, str) else f"{named.__module__}:{named.__qualname__}" for named in on]
 
     def wait_s(self, *, attempt: int) -> float:
         """Seconds to wait after the given attempt (the first is 1) failed, before jitter."""

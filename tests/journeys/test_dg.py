@@ -57,10 +57,11 @@ def text(answer: subprocess.CompletedProcess[str]) -> str:
     return answer.stdout + answer.stderr
 
 
-def test_dg_check_takes_alerts_with_their_key_on_unquoted(command: Command, user_project: Path) -> None:
+def test_dg_check_takes_the_key_on_of_alerts_and_retries_unquoted(command: Command, user_project: Path) -> None:
     path = user_project / "mine" / "defs" / "flights" / "defs.yaml"
     alerts = "  name: flights\n  alerts: [{url: 'json://localhost', on: [step_failed]}]\n"
-    path.write_text(path.read_text().replace("  name: flights\n", alerts, 1))
+    declared = path.read_text().replace("  name: flights\n", alerts, 1)
+    path.write_text(declared.replace("retry: {", "retry: {on: [urllib.error.URLError], ", 1))
     for kind in ("yaml", "defs"):
         answer = command("dg", "check", kind, folder=user_project)
         assert answer.returncode == 0, text(answer)

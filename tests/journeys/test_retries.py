@@ -260,6 +260,8 @@ def test_classes_and_functions_are_named_by_themselves_in_python_and_by_referenc
     )
     ran = flaky.run(pipeline="pair.py:pair")
     assert {step["name"]: step["attempts"] for step in ran["steps"]} == {"fetch": 3, "train": 2}
+    shown = flaky.oda("plan", "pair.py:pair", "--effective").stdout
+    assert "errors:is_full" in shown
     answer = flaky.oda("export", "pair.py:pair", "--output", "pair.yaml")
     assert answer.status == 0, answer.text
     text = (flaky.root / "pair.yaml").read_text()
