@@ -99,8 +99,8 @@ def attempted(context: dg.AssetExecutionContext, session: Session, name: str, re
         shown = error if message == told else None
         if wait_s is not None:
             context.log.warning(
-                f"{name}: attempt {attempt} of {retry.max_retries + 1} failed with {message}. It is tried again in "
-                f"{wait_s:.3g} s, since {verdict.reason}."
+                f"{name}: attempt {attempt} of {retry.max_retries + 1} failed with {message.rstrip('.')}. "
+                f"It is tried again in {wait_s:.3g} s, since {verdict.reason}."
             )
             raise dg.RetryRequested(max_retries=retry.max_retries, seconds_to_wait=wait_s) from shown
         if not verdict.is_transient:
