@@ -28,6 +28,7 @@ def imported(reference: str, what: str = "function") -> Callable[..., Any]:
     Raises:
         BadReference: There is no such module, or it has no such thing.
     """
+    a_what = f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
     module_name, colon, name = reference.partition(":")
     if not colon or not module_name or not name:
         raise BadReference(reference, f"module:{what}")
@@ -51,12 +52,12 @@ def imported(reference: str, what: str = "function") -> Callable[..., Any]:
             close = difflib.get_close_matches(part, names, n=1, cutoff=0.5)
             raise BadReference(
                 reference,
-                f"{what} of {module_name}",
+                f"{a_what} of {module_name}",
                 f"{module_name}:{'.'.join([*parts[:i], close[0]])}" if close else None,
             )
         target = getattr(target, part)
     if not callable(target):
-        raise BadReference(reference, f"{what}, not a {type(target).__name__}")
+        raise BadReference(reference, f"{a_what}, not a {type(target).__name__}")
     return typing.cast("Callable[..., Any]", target)
 
 
