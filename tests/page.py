@@ -82,12 +82,17 @@ def pattern(shown: str) -> str:
     True
     """
     lines = shown.strip("\n").split("\n")
-    return "".join(
-        r"(?:.*\n)*" if line.strip() == "…" else r".*?".join(map(_spaced, line.rstrip().split("…"))) + r"\n"
-        for line in lines
-    )
+    return "".join(r"(?:.*\n)*" if line.strip() == "…" else _line(line.rstrip()) + r"\n" for line in lines)
+
+
+def _line(shown: str) -> str:
+    """Each text at the first place where it stands after the one before: so no line takes long to be told wrong."""
+    first, *parts = map(_spaced, re.split(" *… *", shown))
+    if not parts:
+        return first
+    return first + "".join(f"(?>.*?{part})" for part in parts[:-1]) + ".*" + parts[-1]
 
 
 def _spaced(text: str) -> str:
     """The text by itself; a column may be wider than the page has it."""
-    return re.sub(r"(?:\\ )+", " +", re.escape(text))
+    return re.sub(r"(?:\\ )+", " ++", re.escape(text))
