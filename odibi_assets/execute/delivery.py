@@ -223,6 +223,22 @@ class Delivery:
         """Of a run in several processes: may nothing of it come after, to publish what this one leaves?"""
         return self.recording.has_failed or self._all_finished(self.recording.start.steps)
 
+    def _is_over(self) -> bool:
+        """Of a run in several processes: is every planned step settled, failed, held back, or below one that is?"""
+        run = self.recording.read()
+        if run is None:
+            return False
+        planned, stopped = self.recording.start.steps, set[str]()
+        for step in self.identified.identity.steps:
+            if step.name not in planned or self._is_settled(step.name):
+                continue
+            record = run.records.get(step.name)
+            is_stopped = record is not None and (record.has_failed or record.outcome == "skipped")
+            if not is_stopped and stopped.isdisjoint(step.upstream):
+                return False
+            stopped.add(step.name)
+        return True
+
     def _publish_layer(self, layer: str) -> None:
         """Publish a layer's results together, once every planned step of it is finished."""
         planned = [name for name, planned_layer in self.recording.start.steps.items() if planned_layer == layer]
@@ -283,7 +299,7 @@ class Delivery:
     # The end.
 
     def close(self, seconds: float, *, is_interrupted: bool = False) -> RunEnd:
-        """Commit what is finished, publish what may be seen, record how the run ended.
+        """Commit what is finished, publish what may be seen; record how the run ended where this was the last of it.
 
         Args:
             seconds: How long the run took.
@@ -301,14 +317,14 @@ class Delivery:
                 self._publish_layer(layer)
         elif self._mode != "auto" and (self.recording.alone or is_interrupted or self._is_last_word()):
             self.publish_committed()
-        done = all(self._is_settled(name) for name in self.recording.start.steps)
+        done = self._all_finished(self.recording.start.steps)
         snapshot = self.snapshots.current()
         end = RunEnd(
-            "success" if done and not self.recording.failed else "failed",
+            "success" if done and not self.recording.has_failed else "failed",
             round(seconds, 3),
             str(snapshot.id) if snapshot is not None else None,
         )
-        if self.recording.alone:
+        if self.recording.alone or self._is_over():
             self.recording.end(end)
             pipeline, store = self.identified.pipeline, self.world.results.store
             if end.status == "success":

@@ -429,14 +429,18 @@ class Session:
         """
         self.fail(name, error, attempt=attempt, seconds=seconds, will_retry=will_retry)
         self.copies.discard(self.identified.identity.by_name[name])
-        if self.recording.alone:
-            self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.close()
 
     def close(self) -> RunEnd:
         """Commit what is finished, record how the run ended."""
         try:
-            return self.delivery.close(time.monotonic() - self.began, is_interrupted=bool(self._at_work))
+            return self.delivery.close(self._seconds(), is_interrupted=bool(self._at_work))
         finally:
             self.world.files.save()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _seconds(self) -> float:
+        """How long the run took, so far."""
+        if self.recording.alone:
+            return time.monotonic() - self.began
+        return (self.world.now() - datetime.datetime.fromisoformat(self.recording.start.started_at)).total_seconds()

@@ -194,6 +194,7 @@ def test_a_time_out_ends_a_step_that_the_ui_started(
     assert server.wait_for_run_of(name)["tags"]["dagster/max_runtime"] == "500"
     (run,) = project.oda("history", f"{name}.yaml", "--json").json["runs"]
     assert (run["status"], run["can_resume"]) == ("failed", True)
+    assert run["seconds"] > 0.5
     told = project.oda("logs", run["run_id"]).text
     assert "took longer than its timeout of 0.5 s" in told
     assert ("could not be interrupted" in told) == (function == "deaf")

@@ -34,7 +34,7 @@ KILLS = -(-int(os.environ.get("ODA_TORTURE_KILLS", "24")) // len(CASES))
 
 LAYERS = ("numbers,files", "squares,pages,joined", "trained,report")
 STEPS_THAT_NOTE = ("squares", "pages", "trained", "report")
-WATCHING = Path(__file__).parents[1] / "torture" / "watching.py"
+TESTS = Path(__file__).parents[1]
 
 
 class Torture:
@@ -127,8 +127,16 @@ def test_a_run_that_is_killed_anywhere_ends_well_when_it_is_run_again(
     project.run()
     torture.check_nothing_committed_was_executed_again()
     layers = LAYERS if torture.is_layered else ()
-    command = [sys.executable, str(WATCHING), str(project.root / ".oda"), str(project.root / "watched"), *layers]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
+    command = [
+        sys.executable,
+        "-m",
+        "torture.watching",
+        str(project.root / ".oda"),
+        str(project.root / "watched"),
+        *layers,
+    ]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=TESTS, stdin=pipe, stdout=pipe, stderr=pipe) as reader:
         assert reader.stdout is not None
         assert reader.stdout.readline() == b"watching\n"
         while torture.kills < KILLS:

@@ -1,6 +1,6 @@
 """A reader that watches all the time what is published, in a process of its own.
 
-    python watching.py STORE FOLDER LAYER…
+    python -m torture.watching STORE FOLDER LAYER…
 
 A layer is the names of its steps, joined by commas, where a layer is published together. It ends when
 its input does: with status 0 and the number of snapshots that it saw, or before with 1 and what it saw
@@ -13,12 +13,11 @@ import select
 import sys
 from pathlib import Path
 
-from generations import generation_of
-
 from odibi_assets.identify.digest import Digest
 from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.snapshot import Snapshot, Snapshots
+from torture.generations import generation_of
 
 
 class Watcher:
