@@ -29,6 +29,7 @@ from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.orchestrate.deployment import bind_store_client
 from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
 from odibi_assets.orchestrate.rollback import finished_by
+from odibi_assets.orchestrate.rolling_back import RollbackReport, return_to, roll_back_run
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -282,22 +283,54 @@ class Pipeline:
             report, _ = opened.run(parent=parent)
         return RunResult(report, opened)
 
+    def roll_back(self, run_id: str, *, dry_run: bool = False) -> RollbackReport:
+        """Undo a failed run: its steps' side effects, and what it published.
+
+        Args:
+            dry_run: Only find out what would be undone.
+
+        Raises:
+            UsageError: It can't be rolled back, or did nothing that could be.
+        """
+        opened = self._open(settles=False)
+        run = opened.runs.find(run_id)
+        was_due = run is not None and run.rolled_back is None
+        finished_by(opened.rollbacks, _log.warning)
+        with process_spared():
+            return roll_back_run(opened, run_id, dry_run=dry_run, was_due=was_due)
+
+    def return_to(
+        self, snapshot: str, *, step: str | None = None, downstream: bool = False, dry_run: bool = False
+    ) -> RollbackReport:
+        """Make another snapshot current: of the pipeline, or of one step.
+
+        Args:
+            snapshot: Its id, or the beginning of it, or ``last-good``.
+            downstream: The step, with all that was derived from it.
+            dry_run: Only find out what would change.
+
+        Raises:
+            UsageError: There is no such snapshot or step, it is what is current, or it holds results that are gone
+                or revoked.
+        """
+        return return_to(self._open(), snapshot, step=step, downstream=downstream, dry_run=dry_run)
+
     def can_resume(self) -> bool:
         """Did the last run leave something to do?"""
         try:
-            self._open(Overrides()).parent()
+            self._open().parent()
         except UsageError:
             return False
         return True
 
     def history(self) -> list[str]:
         """Ids of the runs, newest first."""
-        opened = self._open(Overrides())
+        opened = self._open()
         return [run.start.run_id for run in opened.runs.of_pipeline(self.name, opened.project.environment)]
 
     def checkpoints(self) -> list[Checkpoint]:
         """What can be gone back to, newest first: each snapshot with its run, progress and size."""
-        opened = self._open(Overrides())
+        opened = self._open()
         runs = {run.start.run_id: run for run in opened.runs.of_pipeline(self.name, opened.project.environment)}
         snapshots = snapshots_of(opened.world, opened.project, self.name)
         return list(checkpoints(snapshots, runs, opened.world.results))
@@ -316,14 +349,18 @@ class Pipeline:
 
     def _open(
         self,
-        overrides: Overrides,
+        overrides: Overrides | None = None,
         selected: tuple[str, ...] | None = None,
         forced: tuple[str, ...] = (),
         skip: tuple[str, ...] = (),
+        *,
+        settles: bool = True,
     ) -> PipelineRun:
-        source = self._source()
+        """The pipeline, after rollbacks that were begun or due are finished where it ``settles`` them."""
+        source, overrides = self._source(), overrides or Overrides()
         opened = PipelineRun(source.project, source, source.identified(overrides), overrides, selected, forced, skip)
-        finished_by(opened.rollbacks, _log.warning)
+        if settles:
+            finished_by(opened.rollbacks, _log.warning)
         return opened
 
 

@@ -122,7 +122,8 @@ def snapshot_named(snapshots: Snapshots, text: str) -> Snapshot:
 def last_good(snapshots: Snapshots, results: Results, runs: Collection[Run], steps: frozenset[str] | None) -> Snapshot:
     """The newest snapshot that a successful run left, in which what shall return is another than it is now.
 
-    What was left behind by a return is passed over, so that asking again goes further back.
+    What was left behind by a return is passed over, so that asking again goes further back. The emptiness before the
+    first run is never meant.
 
     Raises:
         UsageError: There is none.
@@ -139,7 +140,7 @@ def last_good(snapshots: Snapshots, results: Results, runs: Collection[Run], ste
         is_good = is_good or (snapshot.run_id is None and snapshot.restores is None)
         differs = changed(current.steps, Return(snapshot, steps).applied_to(current.steps))
         returning = [snapshot.steps[name] for name in differs if name in snapshot.steps]
-        if is_good and differs and why_not_current(results, returning) is None:
+        if is_good and snapshot.steps and differs and why_not_current(results, returning) is None:
             return snapshot
         earlier = snapshot.restores or snapshot.parent
         snapshot = snapshots.get(earlier) if earlier is not None and snapshots.is_kept(earlier) else None

@@ -406,6 +406,16 @@ def test_last_good_is_what_a_successful_run_left_before(grown: tuple[ProjectFold
     assert shop.oda("rollback", "pipe.yaml", "--to", "last-good").status == 2
 
 
+def test_what_was_before_the_first_run_is_not_good(shop: ProjectFolder) -> None:
+    shop.write("broken", "")
+    shop.run(status=1)
+    (shop.root / "broken").unlink()
+    shop.run()
+    answer = shop.oda("rollback", "pipe.yaml", "--to", "last-good")
+    assert (answer.status, "Nothing to roll back to" in answer.stderr) == (2, True)
+    assert len(shop.data("orders")) == 2
+
+
 def test_a_step_returns_with_all_that_was_derived_from_it(grown: tuple[ProjectFolder, str, str]) -> None:
     shop, first, _ = grown
     answer = shop.oda("rollback", "pipe.yaml", "reserved", "--to", first, "--downstream", "--json").json
@@ -511,6 +521,8 @@ def test_python_may_ask_for_the_same(shop: ProjectFolder) -> None:
     shop.write(
         "use.py",
         """
+        import pathlib
+
         import effects
         import odibi_assets as oda
 
@@ -524,14 +536,39 @@ def test_python_may_ask_for_the_same(shop: ProjectFolder) -> None:
         shop = oda.Pipeline("shop", rollback=True)
         shop.read("orders", layer="bronze", format="csv", path="data/orders.csv")
         shop.step(layer="silver", params={"account": "a", "token": "t"}, rollback=undo)(effects.reserved)
-        shop.step(layer="gold", inputs={"sent": "reserved"})(effects.report)
+
+
+        @shop.step(layer="gold")
+        def report(reserved):
+            if pathlib.Path("broken").exists():
+                raise ValueError("the report is broken")
+            return {"rows": len(reserved)}
+
+
         result = shop.run()
         print(result.success, told, [undone.step for undone in result.report.rolled_back.undone])
+
+        pathlib.Path("broken").unlink()
+        assert shop.run().success
+        pathlib.Path("data/orders.csv").write_text("id,amount\\n1,10\\n")
+        assert shop.run().success
+        dry, done = [shop.return_to("last-good", dry_run=dry_run) for dry_run in (True, False)]
+        print([(table.step, table.rows_before, table.rows_after) for table in done.tables], dry.tables == done.tables)
+        pathlib.Path("broken").write_text("")
+        failed = shop.run()
+        try:
+            shop.roll_back(failed.run_id)
+        except oda.OdibiAssetsError as error:
+            print("was rolled back on" in str(error))
         """,
     )
     env = {**os.environ, **shop.env, "ODA_PROJECT": str(shop.root)}
     answer = subprocess.run([sys.executable, "use.py"], cwd=shop.root, env=env, capture_output=True, text=True)
-    assert answer.stdout.splitlines() == ["False [('reserved', 'done', 2)] ['reserved']"], answer.stderr
+    assert answer.stdout.splitlines() == [
+        "False [('reserved', 'done', 2)] ['reserved']",
+        "[('orders', 1, 2), ('report', None, None), ('reserved', 1, 2)] True",
+        "True",
+    ], answer.stderr
 
 
 @pytest.mark.parametrize(
