@@ -86,11 +86,16 @@ class DagsterServer:
         (repository,) = self.ask(JOBS)["repositoriesOrError"]["nodes"]
         return {job["name"] for job in repository["jobs"]}
 
+    def runs_of(self, job: str) -> list[dict[str, Any]]:
+        """Id, status and tags of a job's runs, newest first."""
+        found: list[dict[str, Any]] = self.ask(RUNS_OF, job=job)["runsOrError"]["results"]
+        return found
+
     def wait_for_run_of(self, job: str, seconds: float = 180) -> dict[str, Any]:
         """The first run of a job that somebody else launches, finished."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            found = self.ask(RUNS_OF, job=job)["runsOrError"]["results"]
+            found = self.runs_of(job)
             if found and found[-1]["status"] in ("SUCCESS", "FAILURE", "CANCELED"):
                 return {**found[-1], "tags": {tag["key"]: tag["value"] for tag in found[-1]["tags"]}}
             time.sleep(0.5)

@@ -110,8 +110,7 @@ UNDO = """
     """
 
 
-@pytest.fixture
-def shop(project: ProjectFolder) -> ProjectFolder:
+def make_shop(project: ProjectFolder) -> ProjectFolder:
     """Two steps with side effects, one without, and a last one that fails while there is a file named ``broken``."""
     project.env["TOKEN"] = "s3cret-token"
     project.write("pipe.yaml", PIPELINE)
@@ -119,6 +118,11 @@ def shop(project: ProjectFolder) -> ProjectFolder:
     project.write("undo.py", UNDO)
     project.write("data/orders.csv", "id,amount\n1,10\n2,20\n")
     return project
+
+
+@pytest.fixture
+def shop(project: ProjectFolder) -> ProjectFolder:
+    return make_shop(project)
 
 
 def undone(shop: ProjectFolder) -> list[list[Any]]:
