@@ -6,11 +6,13 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from odibi_assets.declare.bucket_root import BucketRoot
 from odibi_assets.errors import DamagedObject, StoreError, UnknownLayout, UsageError
 from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.key import Key
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.folder_store import FolderStore
 from odibi_assets.keep.guard import rely_on
@@ -64,19 +66,22 @@ class Results:
                 self.format = canonical_json.load(self.store.get("format.json") or b"", "format.json")
         return self.salt == other.salt
 
-    def candidates(self, key: Digest) -> Iterator[Result]:
+    def candidates(self, key: Digest, *, like: Key | None = None) -> Iterator[Result]:
         """The unrevoked results of a key whose record can be read, newest generation first.
 
         A key has several where steps read what they did not declare: each with the trace it had.
+
+        Args:
+            like: The key itself, where it is at hand: a record with an equal one need not be digested again.
         """
-        for result in self.of_key(key):
+        for result in self.of_key(key, like=like):
             if not self.is_revoked(*result.id):
                 yield result
 
-    def of_key(self, key: Digest) -> Iterator[Result]:
+    def of_key(self, key: Digest, *, like: Key | None = None) -> Iterator[Result]:
         """All results of a key whose record can be read, the revoked too, newest generation first."""
         for generation in sorted(self.generations(key), reverse=True):
-            result = self._read(key, generation)
+            result = self._read(key, generation, like)
             if result is not None:
                 yield result
 
@@ -224,7 +229,7 @@ class Results:
             elif not self.is_whole(result):
                 yield f"{name}: a blob of step {result.key.step!r} is missing or cut short; the step will run again"
 
-    def _read(self, key: Digest, generation: int) -> Result | None:
+    def _read(self, key: Digest, generation: int, like: Key | None = None) -> Result | None:
         name = result_name(key, generation)
         data = self.store.get(name)
         if data is None:
@@ -234,6 +239,8 @@ class Results:
         except canonical_json.UNREADABLE as error:
             _log.warning("Stored result %s can't be read and counts as a miss: %s", name, error)
             return None
+        if like is not None and result.key == like:
+            result = replace(result, key=like)  # It knows its digest.
         return result if result.key.digest() == key and result.generation == generation else None
 
     def _set_aside(self, name: str) -> None:
