@@ -339,9 +339,18 @@ def test_a_record_that_stands_under_another_name_is_a_miss(root: Path, results: 
     mine, other = store(results, KEY, FIRST), store(results, key("other"), SECOND)
     record_path(root, other).write_bytes(record_path(root, mine).read_bytes())
     assert list(results.candidates(other.key.digest())) == []
+    assert list(results.candidates(other.key.digest(), like=other.key)) == []
     later = record_path(root, mine).with_name("7")
     later.write_bytes(record_path(root, mine).read_bytes())
     assert candidates(results) == [mine]
+
+
+def test_a_record_is_found_alike_with_the_key_at_hand_or_not(results: Results) -> None:
+    mine = store(results, KEY, FIRST)
+    told = replace(KEY, params={name: replace(item, place="m.py:7") for name, item in KEY.params.items()})
+    for like in (None, KEY, told):
+        (found,) = results.candidates(KEY.digest(), like=like)
+        assert (found, found.key) == (mine, KEY)
 
 
 def test_what_lies_beside_generations_is_no_generation(root: Path, results: Results) -> None:
