@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-import random
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,8 +61,8 @@ class Comparison:
     tally: Tally = field(default_factory=Tally)
 
     def __post_init__(self) -> None:
-        self.rng = random.Random(self.seed)
-        self.generator = Generator(self.rng, self.kinds)
+        self.generator = Generator(self.seed, self.kinds)
+        self.rng = self.generator.rng
         self.root = self.folder / "project"
         self.root.mkdir(parents=True)
         self.written: dict[str, str] = {}

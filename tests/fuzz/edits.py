@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import random
-from collections.abc import Callable
 
 from fuzz.features import CODE, READING, Feature
 from fuzz.world import LAYERS, Source, Step, World
 
 PARAMS = ("1", "2", "3", "1.0", "'1'", "'2'", "{{ params.base }}")
-Edit = Callable[[World, random.Random], str | None]
-"""Changes a world in place; says what it did, None where there was nothing to change."""
+_FEATURES_OF_A_PIPELINE = 7
 
 
 class Generator:
     """Random pipelines whose names never repeat.
 
-    Attributes:
-        kinds: The ways in which the code of its steps comes to a number.
+    Args:
+        kinds: The ways in which the code of its steps comes to a number. They are taken in turn, the first after the
+            seed, so that a few pipelines with seeds in a row have all of them.
     """
 
-    def __init__(self, rng: random.Random, kinds: list[str]) -> None:
-        self.rng, self.kinds = rng, kinds
+    def __init__(self, seed: int, kinds: list[str]) -> None:
+        self.rng = random.Random(seed)
+        start = seed * _FEATURES_OF_A_PIPELINE % len(kinds)
+        self.kinds = itertools.cycle([*kinds[start:], *kinds[:start]])
         self.last = 0
 
     def number(self) -> int:
@@ -56,7 +58,7 @@ class Generator:
         """A new feature, or one that another step has."""
         if world.features and self.rng.random() < 0.25:
             return self.rng.choice(sorted(world.features))
-        feature = Feature(f"f{self.number()}", self.rng.choice(self.kinds), *self.rng.choices(range(1, 9), k=2))
+        feature = Feature(f"f{self.number()}", next(self.kinds), *self.rng.choices(range(1, 9), k=2))
         world.features[feature.name] = feature
         return feature.name
 
