@@ -48,7 +48,8 @@ class Comparison:
 
     Attributes:
         again: The command that repeats it.
-        full: Runs `oda` with Dagster; the runs between go without it.
+        full: Runs `oda` with Dagster: the run from nothing of even seeds, a run with reuse of odd ones. It takes as
+            long as twenty runs without.
     """
 
     seed: int
@@ -91,7 +92,7 @@ class Comparison:
                 what += ", and the project moved"
                 self.root = self.root.rename(self.folder / f"moved{number}")
             with self._told(f"edit {number}, {what}"):
-                self._check(world, fully=number == edits // 2)
+                self._check(world, fully=self.seed % 2 == 1 and number == edits // 2)
                 if what.startswith("back"):
                     self._check_shown(world)
             self.tally.edits += 1
@@ -148,7 +149,7 @@ class Comparison:
         nothing.mkdir()
         for name, text in world.files.items():
             _write(nothing / name, text)
-        versions = {step["name"]: step["version"] for step in self._run(world, nothing, fully=True)}
+        versions = {step["name"]: step["version"] for step in self._run(world, nothing, fully=self.seed % 2 == 0)}
         reused = {step["name"]: step["version"] for step in self._run(world, self.root)}
         assert versions == reused, f"from nothing {versions}, with reuse {reused}"
 
