@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from measure import Cost, Row, alternated, median, process, put_aside, ratio
+from flights import import_dagster
+from measure import Cost, Row, alternated, least, process, put_aside, ratio
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 WORK = CHECKOUT / "benchmarks" / ".work"
@@ -95,7 +96,11 @@ def rows(runs: int) -> Iterator[Row]:
     time.sleep(3)  # the cache of file digests trusts files that have rested for two seconds
     oda(many)
     for command, what in (("plan", "planning"), ("run", "reusing")):
-        cost = median(oda(many, command) for _ in range(runs))
-        yield Row(f"{what} 1,000 small steps in 200 modules", f"{cost.seconds:.2f} s", "–", cost.seconds, "0.5 s")
+        ours, theirs = alternated(
+            runs, lambda command=command: oda(many, command), lambda: import_dagster(many), take=least
+        )
+        what = f"{what} 1,000 small steps in {MODULES} modules"
+        yield Row(what, f"{ours.seconds:.2f} s", "–", ours.seconds, "0.5 s")
+        yield ratio(f"{what}, against import dagster", ours, theirs, "0.8")
     for root in (few, many):
         shutil.rmtree(root)
