@@ -18,7 +18,7 @@ from pathlib import Path
 
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.distribution import is_first_party, owner_of_module
-from odibi_assets.identify.source_loader import LoadedSource, source_of
+from odibi_assets.identify.source_loader import IMPORTED, LoadedSource, source_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,47 @@ class Effect:
     text: str
     line: int
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClassSource:
+    """A class as it is written: its identity, the names its body binds, those it uses, those of its decorators."""
+
+    digest: Digest
+    members: frozenset[str]
+    names: tuple[str, ...]
+    decorators: tuple[str, ...]
+
+
+def class_source(module: types.ModuleType, name: str) -> ClassSource | None:
+    """A top-level class of a module; None where it is made in another way."""
+    source = source_of(module)
+    return None if source is None else _class_sources(source).get(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _class_sources(source: LoadedSource) -> dict[str, ClassSource]:
+    found = {}
+    for statement in _top_level(_tree(source).body):
+        if isinstance(statement, ast.ClassDef):
+            clean = _without_docstrings(statement)
+            members = {
+                node.id
+                for inner in statement.body
+                for node in ast.walk(inner)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            }
+            members |= {
+                inner.name
+                for inner in statement.body
+                if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+            }
+            names = sorted({node.id for node in ast.walk(statement) if isinstance(node, ast.Name)})
+            decorators = [ast.unparse(decorator).partition("(")[0] for decorator in statement.decorator_list]
+            roots = tuple(decorator.partition(".")[0] for decorator in decorators)
+            digest = Digest.of_struct("class source", ast.dump(clean))
+            found[statement.name] = ClassSource(digest, frozenset(members), tuple(names), roots)
+    return found
 
 
 def effects_of(module: types.ModuleType) -> tuple[Effect, ...]:
@@ -94,6 +135,7 @@ def imported_modules(
         source = source_of(module)
         package = module.__name__.rpartition(".")[0]
         names = set(_import_names(source, module.__package__ or "") if source is not None else ())
+        names |= IMPORTED.get(module.__name__, set())
         if package:
             names.add(package)
         waiting.extend(sys.modules[name] for name in names if name in sys.modules)
@@ -220,7 +262,10 @@ def _registers(decorator: ast.expr, source: LoadedSource) -> bool:
     if module is None:
         return False
     top = module.partition(".")[0]
-    return top not in ("odibi_assets", "dagster", "numba", "tenacity", "pydantic") and owner_of_module(top) is not None
+    return (
+        top not in ("odibi_assets", "dagster", "numba", "tenacity", "pydantic", "attr", "attrs")
+        and owner_of_module(top) is not None
+    )
 
 
 @functools.lru_cache(maxsize=4096)

@@ -229,7 +229,7 @@ class _Identification:
         names |= {
             step.python.partition(":")[0] for step in self.definition.steps.values() if isinstance(step.python, str)
         }
-        return [sys.modules[name] for name in sorted(names) if name in sys.modules]
+        return [sys.modules[name] for name in sorted(filter(None, names)) if name in sys.modules]
 
     def _computed_values(self, prints: Mapping[str, Fingerprint]) -> tuple[str, ...]:
         found = set()
