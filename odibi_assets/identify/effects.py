@@ -12,7 +12,7 @@ import functools
 import os
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,13 +112,10 @@ def binding_line(module: types.ModuleType | None, name: str) -> int | None:
     return _binding_lines(source).get(name) if source is not None else None
 
 
-def computed_names(module: types.ModuleType) -> dict[str, int]:
-    """Names that a module binds to the result of a call that is not known to be pure → line.
-
-    Such a value may be another one at the next import, though no file changed (truth.md 5).
-    """
+def statements_of(module: types.ModuleType, name: str) -> tuple[ast.stmt, ...]:
+    """The top-level statements of a module that bind a name, or may change the value that it is bound to."""
     source = source_of(module)
-    return _computed_names(source) if source is not None else {}
+    return _statements_by_name(source)[name] if source is not None else ()
 
 
 def imported_modules(
@@ -172,34 +169,37 @@ def _binding_lines(source: LoadedSource) -> dict[str, int]:
     return lines
 
 
-_PURE_CALLS = frozenset(
-    """Path PurePath PosixPath dict list tuple set frozenset int float str bytes bool complex range sorted len min
-    max sum abs round zip enumerate map filter reversed slice re.compile Decimal decimal.Decimal Fraction
-    timedelta datetime.timedelta namedtuple collections.namedtuple OrderedDict defaultdict MappingProxyType
-    types.MappingProxyType logging.getLogger getLogger TypeVar typing.TypeVar NewType partial functools.partial
-    field dataclasses.field Enum pathlib.Path threading.Lock threading.RLock Lock RLock resolve absolute with_name
-    joinpath with_suffix format join split strip lower upper replace keys values items itemgetter attrgetter""".split()
-)
-
-
 @functools.lru_cache(maxsize=4096)
-def _computed_names(source: LoadedSource) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _statements_by_name(source: LoadedSource) -> Mapping[str, tuple[ast.stmt, ...]]:
+    found: dict[str, list[ast.stmt]] = {}
+    stars: list[ast.stmt] = []
     for statement in _top_level(_tree(source).body):
-        if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and statement.value is not None:
-            calls = [node for node in ast.walk(statement.value) if isinstance(node, ast.Call)]
-            if any(not _is_pure(call) for call in calls):
-                targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-                for target in targets:
-                    for node in ast.walk(target):
-                        if isinstance(node, ast.Name):
-                            found[node.id] = statement.lineno
-    return found
+        names: set[str] = set()
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            names = {alias.asname or alias.name.partition(".")[0] for alias in statement.names}
+            stars += [statement] if "*" in names else []
+        elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names = {statement.name}
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            names = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+            names |= {node.target.id for node in ast.walk(statement) if isinstance(node, ast.NamedExpr)}
+        else:
+            names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        for name in names:
+            found.setdefault(name, []).append(statement)
+    return _WithStars({name: tuple(statements) for name, statements in found.items()}, tuple(stars))
 
 
-def _is_pure(call: ast.Call) -> bool:
-    name = ast.unparse(call.func)
-    return name in _PURE_CALLS or name.rpartition(".")[2] in _PURE_CALLS
+class _WithStars(dict[str, tuple[ast.stmt, ...]]):
+    """Statements by name; a name that none binds may come from a star import."""
+
+    def __init__(self, found: Mapping[str, tuple[ast.stmt, ...]], stars: tuple[ast.stmt, ...]) -> None:
+        super().__init__(found)
+        self.stars = stars
+
+    def __missing__(self, name: str) -> tuple[ast.stmt, ...]:
+        return self.stars
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:

@@ -42,11 +42,12 @@ from odibi_assets.identify.effects import (
     source_digest,
     sources_below,
 )
+from odibi_assets.identify.import_purity import Judgement
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.library_value import library_value
 from odibi_assets.identify.shown_value import safe_repr
 from odibi_assets.identify.source_loader import source_of
-from odibi_assets.identify.volatile import free_volatility, volatility
+from odibi_assets.identify.volatile import PUBLIC_MODULES, free_volatility, volatility
 
 
 @dataclass
@@ -58,6 +59,7 @@ class Fingerprint:
         obstacles: What the code does that makes its result non-reusable.
         modules: First-party modules reached.
         values: Module values reached: name → module, and name there.
+        names: Global names that were followed, each with its module.
         computes_imports: It imports modules by computed names, so every source below the root counts.
     """
 
@@ -65,6 +67,7 @@ class Fingerprint:
     obstacles: list[Obstacle] = field(default_factory=list)
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
     values: dict[str, tuple[str, str]] = field(default_factory=dict)
+    names: set[tuple[str, str]] = field(default_factory=set)
     computes_imports: bool = False
 
 
@@ -85,6 +88,27 @@ def fingerprint(
     walk.add_effects()
     walk.add_told()
     return walk.result
+
+
+def judgement(function: Any, root: Path) -> Judgement:
+    """Does a first-party function or class answer the same at the next import, as far as its code tells?"""
+    walk = _Walk(root)
+    walk.add("a function called by an import", function)
+    found = walk.result.obstacles
+    if walk.whole_modules:
+        return Judgement("it computes names", frozenset(walk.result.names))
+    return Judgement(found[0].text if found else None, frozenset(walk.result.names))
+
+
+def is_first_party_module(module: types.ModuleType) -> bool:
+    """Is a module the user's own code?"""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        folders = list(getattr(module, "__path__", ()))
+        return bool(folders) and all(
+            distribution.is_first_party(os.path.join(folder, "__init__.py")) for folder in folders
+        )
+    return distribution.is_first_party(file)
 
 
 def value_digest(name: str, value: Any, root: Path) -> Digest:
@@ -197,6 +221,7 @@ class _Walk:
             self._add_distribution(function.__module__, full)
             self._add_wrapped(full, function, place)
             return ("function", full)
+        self.result.names.add((str(function.__module__), function.__qualname__.partition(".")[0]))
         where = self._place(code.co_filename, code.co_firstlineno)
         defaults = [self.add(f"{full} default", item, where) for item in (function.__defaults__ or ())]
         keywords = {
@@ -266,7 +291,7 @@ class _Walk:
             return depth > 0 and any(self._holds_first_party(part, depth - 1) for part in held)
         if isinstance(value, type):
             module = sys.modules.get(value.__module__)
-            return module is not None and self._is_first_party_module(module)
+            return module is not None and is_first_party_module(module)
         if isinstance(value, functools.partial):
             return self._holds_first_party(value.func, depth)
         if isinstance(value, types.MethodType):
@@ -339,38 +364,39 @@ class _Walk:
             if reference.imported and not hasattr(target, attribute):
                 self._import_submodule(target, attribute)
             if not hasattr(target, attribute):
-                if not self._is_first_party_module(target):
+                if not is_first_party_module(target):
                     attributes.insert(0, attribute)
                     break
                 return (), None
             target, base = getattr(target, attribute), attribute
         if isinstance(target, types.ModuleType):
-            if reference.whole or not self._is_first_party_module(target):
+            if reference.whole or not is_first_party_module(target):
                 self.add(target.__name__, target, place)
             name = ".".join((target.__name__, *attributes))
             return (name,), name
         self._add_named(base, target, owner, namespace, place)
-        if owner is not None and not self._is_first_party_module(owner):
+        if owner is not None and not is_first_party_module(owner):
             used = f"{owner.__name__}.{base}"
             return (".".join((used, *attributes)), *self._qualified(target, attributes)), used
         return self._qualified(target, attributes), self._named(target)
 
     def _import_submodule(self, package: types.ModuleType, name: str) -> None:
         """``from package import name`` inside a function may name a module that nothing imported yet."""
-        if hasattr(package, "__path__") and self._is_first_party_module(package):
+        if hasattr(package, "__path__") and is_first_party_module(package):
             with contextlib.suppress(ModuleNotFoundError):  # an attribute that is set later, or never
                 importlib.import_module(f"{package.__name__}.{name}")
 
     def _add_named(
         self, base: str, target: Any, owner: types.ModuleType | None, namespace: Mapping[str, Any], place: str
     ) -> None:
+        module = owner.__name__ if owner is not None else str(namespace.get("__name__", ""))
+        self.result.names.add((module, base))
         if isinstance(target, (types.FunctionType, type)) or (
             isinstance(target, types.BuiltinFunctionType) and not self._is_bound(target)
         ):
             self.add(base, target, place)
             return
-        module = owner.__name__ if owner is not None else str(namespace.get("__name__", ""))
-        if owner is not None and not self._is_first_party_module(owner):
+        if owner is not None and not is_first_party_module(owner):
             self._add_distribution(owner.__name__, base)
             return
         source = owner if owner is not None else sys.modules.get(module)
@@ -399,9 +425,10 @@ class _Walk:
         module = sys.modules.get(cls.__module__)
         if cls.__module__ == "types" and getattr(types, cls.__qualname__, None) is not cls:
             module = None  # made by ``make_dataclass`` or ``new_class``, for whoever called it
-        elif module is None or not self._is_first_party_module(module):
+        elif module is None or not is_first_party_module(module):
             self._add_distribution(cls.__module__, full)
             return ("class", full)
+        self.result.names.add((cls.__module__, cls.__qualname__.partition(".")[0]))
         where = (self._class_place(cls, module) if module is not None else None) or place
         self._note_module(cls.__module__, getattr(module, "__file__", "") or "")
         bases = [self.add(f"{full} base", base, where) for base in cls.__bases__]
@@ -453,7 +480,7 @@ class _Walk:
         return ("enum", self.add(name, type(value), place), value.name, held)
 
     def _add_module(self, name: str, module: types.ModuleType, place: str | None) -> object:
-        if not self._is_first_party_module(module):
+        if not is_first_party_module(module):
             self._add_distribution(module.__name__, name)
         else:
             self._note_module(module.__name__, module.__file__ or "")
@@ -499,7 +526,7 @@ class _Walk:
     def _add_instance(self, name: str, value: Any, place: str | None) -> object:
         cls = type(value)
         module = sys.modules.get(cls.__module__)
-        if module is not None and self._is_first_party_module(module):
+        if module is not None and is_first_party_module(module):
             state = {**getattr(value, "__dict__", {}), **_slot_values(value), **_inherited_value(value)}
             return ("instance", self.add(name, cls, place), self.add(f"{name}.__dict__", state, place))
         wrapped = getattr(value, "__wrapped__", None) or getattr(value, "py_func", None)
@@ -541,7 +568,7 @@ class _Walk:
         offered = (
             module is not None
             and module is not builtins
-            and not self._is_first_party_module(module)
+            and not is_first_party_module(module)
             and getattr(module, value.__name__, None) is value  # ``random.random``
         )
         return not offered
@@ -555,7 +582,7 @@ class _Walk:
             and owner is not None
             and isinstance(name, str)
             and getattr(owner, name, None) is value
-            and not (self._is_first_party_module(owner) and (owner.__file__ or "").endswith(".py"))
+            and not (is_first_party_module(owner) and (owner.__file__ or "").endswith(".py"))
         )
 
     # Effects, modules and distributions.
@@ -569,7 +596,7 @@ class _Walk:
                 told = Digest.of_struct("told", [value.__doc__, _annotations(value)])
                 self.result.items[f"{name} (told)"] = Item(told, "value", place=self.result.items[name].place)
         if "text" in self.tells:
-            for name, module in imported_modules(self.result.modules.values(), self._is_first_party_module).items():
+            for name, module in imported_modules(self.result.modules.values(), is_first_party_module).items():
                 source = source_of(module)
                 if source is not None:
                     place = self._relative(source.path)
@@ -577,7 +604,7 @@ class _Walk:
 
     def add_effects(self) -> None:
         """Add the top-level effects of every first-party module that is loaded for this code."""
-        modules = imported_modules(self.result.modules.values(), self._is_first_party_module)
+        modules = imported_modules(self.result.modules.values(), is_first_party_module)
         if self.whole_modules:
             for name, module in modules.items():
                 digest = module_digest(module)
@@ -634,7 +661,7 @@ class _Walk:
 
     def _note_module(self, name: str, file: str) -> None:
         module = sys.modules.get(name)
-        if module is None or not self._is_first_party_module(module):
+        if module is None or not is_first_party_module(module):
             return
         self.result.modules.setdefault(name, module)
         path = getattr(module, "__file__", None)
@@ -653,15 +680,6 @@ class _Walk:
         file = code.co_filename
         return True if file.startswith("<") and not file.startswith("<frozen") else distribution.is_first_party(file)
 
-    def _is_first_party_module(self, module: types.ModuleType) -> bool:
-        file = getattr(module, "__file__", None)
-        if file is None:
-            folders = list(getattr(module, "__path__", ()))
-            return bool(folders) and all(
-                distribution.is_first_party(os.path.join(folder, "__init__.py")) for folder in folders
-            )
-        return distribution.is_first_party(file)
-
     def _name_of(self, value: Any, name: str) -> str:
         code = getattr(value, "__code__", None)
         qualname = getattr(code, "co_qualname", None) or getattr(value, "__qualname__", None)
@@ -673,7 +691,7 @@ class _Walk:
         module = getattr(target, "__module__", None) or type(getattr(target, "__self__", None)).__module__
         if not isinstance(name, str) or not isinstance(module, str):
             return ()
-        module = _PUBLIC_MODULES.get(module, module)
+        module = PUBLIC_MODULES.get(module, module)
         own = name.rpartition(".")[2] if isinstance(target, types.BuiltinFunctionType) else name
         return (".".join((module, own, *attributes)),)
 
@@ -705,27 +723,6 @@ _CLASS_NOISE = frozenset(
     __dataclass_fields__ __dataclass_params__ __abstractmethods__ _abc_impl __orig_bases__
     __parameters__ _member_map_ _value2member_map_ _member_type_ __slots__""".split()
 )
-_PUBLIC_MODULES = {
-    "pandas._libs.tslibs.timestamps": "pandas",
-    "pandas.io.parquet": "pandas",
-    "pandas.io.sql": "pandas",
-    "pandas.io.feather_format": "pandas",
-    "pandas.io.orc": "pandas",
-    "pandas.io.pytables": "pandas",
-    "pyarrow.parquet.core": "pyarrow.parquet",
-    "numpy.random._generator": "numpy.random",
-    "numpy.random.mtrand": "numpy.random",
-    "numpy.random.bit_generator": "numpy.random",
-    "numpy.random._pcg64": "numpy.random",
-    "pyarrow._csv": "pyarrow.csv",
-    "pyarrow._json": "pyarrow.json",
-    "pyarrow._fs": "pyarrow.fs",
-    "pyarrow.lib": "pyarrow",
-    "_duckdb": "duckdb",
-    "posix": "os",
-    "_random": "random",
-    "builtins": "",
-}
 
 
 def _label(module: str) -> str:

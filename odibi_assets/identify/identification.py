@@ -24,9 +24,9 @@ from odibi_assets.errors import NotFingerprintable
 from odibi_assets.identify import source_loader
 from odibi_assets.identify.command import Command, resolve_command
 from odibi_assets.identify.digest import Digest
-from odibi_assets.identify.effects import computed_names
-from odibi_assets.identify.fingerprint import Fingerprint, fingerprint
+from odibi_assets.identify.fingerprint import Fingerprint, fingerprint, is_first_party_module, judgement
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
+from odibi_assets.identify.import_purity import ImportPurity
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.module_values import ModuleValues
@@ -236,9 +236,12 @@ class _Identification:
         for step, one in prints.items():
             if one.computes_imports:
                 found.add(f"the modules that step {step} imports by computed names")
-            for name, module in one.modules.items():
-                lines = computed_names(module)
-                found |= {f"{name}.{value}" for value in lines if f"{name}.{value}" in one.items}
+        purity = ImportPurity(functools.partial(judgement, root=self.root), is_first_party_module)
+        names = {name for one in prints.values() for name in one.names}
+        references = [step.python for step in self.definition.steps.values() if isinstance(step.python, str)]
+        for module, _, function in (reference.partition(":") for reference in references):
+            names.add((module, function.partition(".")[0]))
+        found |= {f"{module}.{name}: {why}" for (module, name), why in purity.doubts(names).items()}
         return tuple(sorted(found))
 
     def _step(self, pipeline: Pipeline, step: Step, prints: Mapping[str, Fingerprint]) -> StepIdentity:
