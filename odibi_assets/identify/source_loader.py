@@ -22,7 +22,21 @@ from pathlib import Path
 
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.distribution import is_first_party
+from odibi_assets.identify.import_path import put_on_path
 from odibi_assets.identify.observed_inputs import unobserved
+
+__all__ = [
+    "IMPORTED",
+    "LOADED",
+    "LoadedSource",
+    "SourceLoader",
+    "changed_since_load",
+    "install",
+    "loaded_files",
+    "package_folders",
+    "put_on_path",
+    "source_of",
+]
 
 
 @dataclass(frozen=True)
@@ -122,14 +136,21 @@ def _executing() -> list[str]:
     return found
 
 
-def put_on_path(*folders: Path) -> None:
-    """Put folders on the import path, the first of them foremost."""
-    for folder in reversed(folders):
-        text = str(folder)
-        if text in sys.path:
-            sys.path.remove(text)
-        sys.path.insert(0, text)
-    importlib.invalidate_caches()
+def loaded_files() -> Iterator[Path]:
+    """Files of all first-party modules that are loaded, whatever loaded them: source, bytecode, compiled, archives."""
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and is_first_party(path):
+            yield Path(getattr(getattr(module, "__loader__", None), "archive", path))
+    yield from map(Path, LOADED)
+
+
+def package_folders() -> Iterator[Path]:
+    """Where the loaded first-party packages look for their modules; a namespace package may have several places."""
+    for module in list(sys.modules.values()):
+        for folder in list(getattr(module, "__path__", None) or ()):
+            if isinstance(folder, str) and is_first_party(os.path.join(folder, "__init__.py")):
+                yield Path(folder)
 
 
 def source_of(module: types.ModuleType) -> LoadedSource | None:
