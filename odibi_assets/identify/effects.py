@@ -84,7 +84,7 @@ def effects_of(module: types.ModuleType) -> tuple[Effect, ...]:
 def module_digest(module: types.ModuleType) -> Digest | None:
     """Identity of a whole module, apart from comments, docstrings and formatting."""
     source = source_of(module)
-    return None if source is None else Digest.of_struct("module", ast.dump(_without_docstrings(_tree(source))))
+    return None if source is None else _module_digest(source)
 
 
 def sources_below(root: Path) -> Iterator[str]:
@@ -137,6 +137,11 @@ def imported_modules(
             names.add(package)
         waiting.extend(sys.modules[name] for name in names if name in sys.modules)
     return dict(sorted(found.items()))
+
+
+@functools.lru_cache(maxsize=4096)
+def _module_digest(source: LoadedSource) -> Digest:
+    return Digest.of_struct("module", ast.dump(_without_docstrings(_tree(source))))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -60,6 +60,7 @@ class Fingerprint:
         modules: First-party modules reached.
         values: Module values reached: name → module, and name there.
         names: Global names that were followed, each with its module.
+        mutable: Identities of the objects reached that can be changed in place.
         computes_imports: It imports modules by computed names, so every source below the root counts.
     """
 
@@ -68,6 +69,7 @@ class Fingerprint:
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
     values: dict[str, tuple[str, str]] = field(default_factory=dict)
     names: set[tuple[str, str]] = field(default_factory=set)
+    mutable: set[int] = field(default_factory=set)
     computes_imports: bool = False
 
 
@@ -146,6 +148,8 @@ class _Walk:
             return ("again", self.seen[id(value)][1])
         self.seen[id(value)] = (value, self._unique(self._name_of(value, name)))
         adder = self._adder(value)
+        if adder in (self._add_mapping, self._add_extended, self._add_instance) or isinstance(value, (list, set)):
+            self.result.mutable.add(id(value))
         return adder(name, value, place)
 
     def _unique(self, name: str) -> str:

@@ -50,6 +50,7 @@ class Identified:
         commands: Command step → its program.
         files: Files that the identity rests on, beside the YAML file and the modules: SQL files and programs.
         retry_on: Step → what its policy declares transient.
+        mutable: Python step → identities of the objects that it reaches and that can be changed in place.
     """
 
     pipeline: Pipeline
@@ -61,6 +62,7 @@ class Identified:
     files: tuple[Path, ...] = ()
     undos: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     retry_on: Mapping[str, tuple[RetryOn, ...]] = field(default_factory=dict)
+    mutable: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
 
 def identify(definition: Definition, root: Path) -> Identified:
@@ -117,6 +119,7 @@ class _Identification:
             tuple(self.files),
             self.undos,
             retry_on,
+            {name: frozenset(one.mutable) for name, one in prints.items()},
         )
 
     def _retry_on(self) -> dict[str, tuple[RetryOn, ...]]:

@@ -13,6 +13,7 @@ FILES = {
         import logging
         import operator
         import re
+        import socket
         import threading
         from pathlib import Path
         from zoneinfo import ZoneInfo
@@ -21,7 +22,7 @@ FILES = {
         import numpy as np
         import pandas as pd
         import plugins
-        from decorators import Scaled, configured, rounded, stored
+        from decorators import Scaled, configured, rounded
         from helpers import *
         from models import Basket, Colour, Level, Order, Plugin, Point, Priced
         from rates import TAX, with_tax
@@ -55,6 +56,8 @@ FILES = {
         CEILING = 9
         QUERY = "id < @CEILING"
         CRITERION = Point(1, 2)
+        OPENED = {"first": [open(__file__)]}
+        SOCKET = socket.socket()
 
 
         def plain(frame):
@@ -202,7 +205,7 @@ FILES = {
 
 
         def default_dict(frame):
-            return frame.assign(x=FALLBACK["GBP"])
+            return frame.assign(x=FALLBACK.default_factory())
 
 
         def bound_builtin(frame):
@@ -322,6 +325,14 @@ FILES = {
         sourceless = eval("lambda frame: frame.assign(x=61)")
 
 
+        def opens(frame):
+            return frame.assign(x=len(OPENED))
+
+
+        def connects(frame):
+            return frame.assign(x=SOCKET.family.value)
+
+
         def made(frame):
             return frame.assign(x=helpers.Made(1).y)
 
@@ -421,8 +432,6 @@ FILES = {
     "decorators.py": """
         import functools
 
-        import pandas as pd
-
 
         def rounded(function):
             @functools.wraps(function)
@@ -438,11 +447,6 @@ FILES = {
                 return function
 
             return wrap
-
-
-        def stored(function):
-            setattr(pd.DataFrame, function.__name__, function)
-            return function
 
 
         class Scaled:
@@ -566,5 +570,11 @@ STEPS = (
     "second_of_line decorated attributed class_decorated context_managed dispatched behind_cache default_dict "
     "bound_builtin bound_pattern ordered dict_subclass named_tuple set_and_list picked zoned queued masked vectored "
     "looked_up queried queried_by_name coloured levelled matched fields subclassed documented annotated computed_name "
-    "evaluated namespace by_name memoised placed sourceless made attrs_class pydantic_class"
+    "evaluated namespace by_name memoised placed sourceless opens connects made attrs_class pydantic_class"
 ).split()
+
+PIPELINE = """
+name: coded
+steps:
+  - {name: frame, layer: bronze, read: {format: csv, path: data/orders.csv}}
+""" + "".join(f"  - {{name: {step}, layer: silver, inputs: [frame], python: 'steps:{step}'}}\n" for step in STEPS)
