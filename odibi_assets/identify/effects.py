@@ -155,7 +155,9 @@ def _effects(source: LoadedSource, own: frozenset[str]) -> tuple[Effect, ...]:
     for statement in _effective(_tree(source).body, source):
         if not _declares(statement, own):
             clean = _without_docstrings(statement)
-            names = sorted({node.id for node in ast.walk(statement) if isinstance(node, ast.Name)})
+            used = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+            # What the statement itself binds counts where it is reached: ``with open(…) as file: LIMITS = load(file)``.
+            names = sorted({node.id for node in used} - {node.id for node in used if isinstance(node.ctx, ast.Store)})
             text = ast.unparse(clean).splitlines()[0][:80]
             found.append(Effect(Digest.of_struct("effect", ast.dump(clean)), text, statement.lineno, tuple(names)))
     return tuple(found)
