@@ -100,6 +100,9 @@ class PlanDocument(Document):
     snapshot: None
     rolled_back: None
     steps: list[PlanStep]
+    imports: Annotated[
+        list[str], Field(description="Why the modules are imported each time; empty where a plan can do without.")
+    ]
     policies: Annotated[NotRequired[Policies], Field(description="With `--effective`: as they came out.")]
 
 

@@ -107,6 +107,7 @@ class Recorder:
     variables: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
+    unpickled: set[str] = field(default_factory=set)
     obstacles: dict[str, str] = field(default_factory=dict)
 
     def path(self, path: object) -> str | None:
@@ -189,6 +190,8 @@ class Recorder:
     def finish(self, salt: bytes, env: Mapping[str, str]) -> tuple[Observation, ...]:
         """Everything read, with its state; a file that changed meanwhile becomes an obstacle."""
         found = []
+        for text in self._files_of_unpickled():
+            found.append(Observation("file", self._shown(text), path_state("file", Path(text))))
         for text, signature in sorted(self.opened.items()):
             if _signature(text) != signature and text not in self.written:
                 self.obstacles.setdefault("write", f"{self._shown(text)} changed while the step read it")
@@ -203,6 +206,19 @@ class Recorder:
         for name in sorted(self.variables):
             found.append(Observation("variable", name, variable_state(name, salt, env)))
         return tuple(found)
+
+    def _files_of_unpickled(self) -> Iterator[str]:
+        """Files of the user's modules that a pickle named, and of those that they import: no code names them."""
+        if not self.unpickled:
+            return
+        from odibi_assets.identify.effects import imported_modules
+        from odibi_assets.identify.fingerprint import is_first_party_module
+
+        with unobserved():
+            start = [sys.modules[name] for name in sorted(self.unpickled) if name in sys.modules]
+            modules = imported_modules(start, is_first_party_module).values()
+        files = {os.path.abspath(module.__file__) for module in modules if module.__file__}
+        yield from sorted(files - set(self.opened))
 
 
 def _signature(text: str) -> tuple[int, ...] | None:
@@ -303,6 +319,11 @@ _EVENTS: dict[str, Callable[[Recorder, tuple[Any, ...]], None]] = {
     "sqlite3.connect": lambda recorder, args: (
         None if args[0] in ("", ":memory:") else recorder.open(args[0], None, os.O_RDONLY)
     ),
+    # A library loaded by hand; one that is looked up by name alone is the system's.
+    "ctypes.dlopen": lambda recorder, args: (
+        recorder.open(args[0], None, os.O_RDONLY) if isinstance(args[0], str) and os.sep in args[0] else None
+    ),
+    "pickle.find_class": lambda recorder, args: recorder.unpickled.add(str(args[0])),
     "os.listdir": lambda recorder, args: recorder.list(args[0]),
     "os.scandir": lambda recorder, args: recorder.list(args[0]),
     "socket.connect": _obstacle("network", "it opens a network connection"),

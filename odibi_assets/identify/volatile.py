@@ -16,7 +16,7 @@ _CLOCKS = frozenset(
 )
 _RANDOM = frozenset("uuid.uuid1 uuid.uuid4 os.urandom os.getrandom random.SystemRandom".split())
 _RANDOM_MODULES = ("random.", "secrets.", "numpy.random.")
-_SEEDABLE = frozenset(
+SEEDABLE = frozenset(
     """random.Random numpy.random.default_rng numpy.random.RandomState numpy.random.SeedSequence
     numpy.random.PCG64""".split()
 )
@@ -37,6 +37,30 @@ _READING_NAMES = tuple(
 )
 
 
+PUBLIC_MODULES = {
+    "pandas._libs.tslibs.timestamps": "pandas",
+    "pandas.io.parquet": "pandas",
+    "pandas.io.sql": "pandas",
+    "pandas.io.feather_format": "pandas",
+    "pandas.io.orc": "pandas",
+    "pandas.io.pytables": "pandas",
+    "pyarrow.parquet.core": "pyarrow.parquet",
+    "numpy.random._generator": "numpy.random",
+    "numpy.random.mtrand": "numpy.random",
+    "numpy.random.bit_generator": "numpy.random",
+    "numpy.random._pcg64": "numpy.random",
+    "pyarrow._csv": "pyarrow.csv",
+    "pyarrow._json": "pyarrow.json",
+    "pyarrow._fs": "pyarrow.fs",
+    "pyarrow.lib": "pyarrow",
+    "_duckdb": "duckdb",
+    "posix": "os",
+    "_random": "random",
+    "builtins": "",
+}
+"""Module in which a library defines something → the one under which it is known."""
+
+
 def volatility(name: str, reference: Reference, usage: Usage) -> tuple[str, str] | None:
     """Kind and description of what a fully qualified name does, if it is volatile.
 
@@ -47,7 +71,7 @@ def volatility(name: str, reference: Reference, usage: Usage) -> tuple[str, str]
     """
     if name in _CLOCKS:
         return "clock", f"it reads the clock with {name}"
-    if name in _SEEDABLE:
+    if name in SEEDABLE:
         return ("random", f"it makes an unseeded {name}") if reference.arguments == 0 else None
     if name in _RANDOM or (name.startswith(_RANDOM_MODULES) and name not in _NEUTRAL_RANDOM and name not in _SEEDS):
         module = name.rpartition(".")[0]

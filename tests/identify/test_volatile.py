@@ -133,7 +133,7 @@ def test_an_obstacle_in_code_that_the_step_does_not_reach_is_none(children: Chil
 OPAQUE = {
     "a socket": "THING = socket.socket()",
     "an open file": "THING = open(__file__)",
-    "an event": "THING = threading.Event()",
+    "what each thread has of its own": "THING = threading.local()",
     "a generator": "THING = (x for x in [1])",
     "an array of objects": "THING = np.array([object()])",
     "inside a container": "THING = {'a': [1, (2, socket.socket())]}",
