@@ -8,6 +8,7 @@ right without a rule for each.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import enum
 import functools
@@ -39,8 +40,10 @@ from odibi_assets.identify.effects import (
 )
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.library_value import library_value
+from odibi_assets.identify.machine_fact import fact_behind
+from odibi_assets.identify.observed_inputs import note_machine_fact
 from odibi_assets.identify.shown_value import safe_repr
-from odibi_assets.identify.volatile import free_volatility, volatility
+from odibi_assets.identify.volatile import computed_volatility, free_volatility, seeded_modules, volatility
 
 
 @dataclass
@@ -53,6 +56,8 @@ class Fingerprint:
         modules: First-party modules reached.
         values: Module values reached: name → module, and name there.
         computes_imports: It imports modules by computed names, so every source below the root counts.
+        seeded: Modules whose global random generator it seeds.
+        memos: Functions reached that remember what they returned, as ``functools.lru_cache`` makes them.
     """
 
     items: dict[str, Item] = field(default_factory=dict)
@@ -60,6 +65,8 @@ class Fingerprint:
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
     values: dict[str, tuple[str, str]] = field(default_factory=dict)
     computes_imports: bool = False
+    seeded: set[str] = field(default_factory=set)
+    memos: list[Any] = field(default_factory=list)
 
 
 def fingerprint(
@@ -98,6 +105,7 @@ class _Walk:
         self.seen: dict[int, tuple[Any, str]] = {}
         self.names: set[str] = set()
         self.values: set[str] = set()
+        self.named: set[int] = set()
         self.whole_modules = False
 
     # What each kind of object adds, and how it is named inside a value that holds it.
@@ -179,6 +187,7 @@ class _Walk:
         full = self.seen[id(function)][1]
         if not self._first_party_code(code):
             self._add_distribution(function.__module__, full)
+            self._judge_held(function, place)
             return ("function", full)
         where = self._place(code.co_filename, code.co_firstlineno)
         defaults = [self.add(f"{full} default", item, where) for item in (function.__defaults__ or ())]
@@ -220,14 +229,27 @@ class _Walk:
         found = usage(function.__code__)
         file = function.__code__.co_filename
         bindings: list[object] = []
+        followed: list[tuple[tuple[str, ...], Reference]] = []
         for reference in found.references:
             place = self._place(file, reference.line)
             qualified, bound = self._add_reference(reference, function.__globals__, place)
+            followed.append((qualified, reference))
             if bound is not None:
                 bindings.append((reference.name, reference.attributes, bound))
-            verdict = next(filter(None, (volatility(name, reference, found) for name in qualified)), None)
+        seeded = seeded_modules(followed)
+        self.result.seeded |= seeded
+        is_hash = function.__code__.co_name == "__hash__"  # what it answers is for dicts and sets, not for data
+        for qualified, reference in followed:
+            place = self._place(file, reference.line)
+            names = () if is_hash and qualified[:1] in (("builtins.hash",), ("builtins.id",)) else qualified
+            verdict = next(filter(None, (volatility(name, reference, seeded) for name in names)), None)
+            takes_by_name = found.takes_attributes or found.computes_names is not None
+            if verdict is None and takes_by_name and reference.whole and qualified:
+                verdict = computed_volatility(qualified[0])
             if verdict:
                 self._obstruct(*verdict, place)
+            for name in qualified:
+                self._add_fact(name, place)
         free = free_volatility(found)
         if free:
             kind, text, place = free[0], free[1], self._place(file, free[2])
@@ -254,7 +276,8 @@ class _Walk:
         elif reference.name in namespace:
             target, base = namespace[reference.name], reference.name
         else:
-            return (), None  # a builtin, or a name that will raise NameError
+            is_builtin = hasattr(builtins, reference.name)  # else it will raise NameError
+            return (f"builtins.{reference.name}",) if is_builtin else (), None
         attributes = list(reference.attributes)
         owner: types.ModuleType | None = None
         while isinstance(target, types.ModuleType) and attributes:
@@ -289,6 +312,7 @@ class _Walk:
         self, base: str, target: Any, owner: types.ModuleType | None, namespace: Mapping[str, Any], place: str
     ) -> None:
         if isinstance(target, (types.FunctionType, type, types.BuiltinFunctionType)):
+            self.named.add(id(target))
             self.add(base, target, place)
             return
         module = owner.__name__ if owner is not None else str(namespace.get("__name__", ""))
@@ -323,12 +347,13 @@ class _Walk:
             self._add_distribution(cls.__module__, full)
             return ("class", full)
         where = self._class_place(cls, module) or place
+        self.result.values[full] = (cls.__module__, cls.__qualname__)
         self._note_module(cls.__module__, getattr(module, "__file__", "") or "")
         bases = [self.add(f"{full} base", base, where) for base in cls.__bases__]
         meta = self.add(f"{full} metaclass", type(cls), where)
         members = []
         for key, value in sorted(vars(cls).items()):
-            if key not in _CLASS_NOISE:
+            if key not in CLASS_NOISE:
                 members.append((key, self.add(f"{full}.{key}", value, where)))
         annotations = {key: str(value) for key, value in vars(cls).get("__annotations__", {}).items()}
         shape = self.encoded(full, (bases, meta, members, annotations), where)
@@ -347,7 +372,26 @@ class _Walk:
         module = getattr(value, "__module__", None) or type(getattr(value, "__self__", None)).__module__
         if isinstance(module, str):
             self._add_distribution(module, name)
+        self._judge_held(value, place)
         return ("builtin", getattr(value, "__module__", None), getattr(value, "__qualname__", repr(value)))
+
+    def _judge_held(self, value: Any, place: str | None) -> None:
+        """Judge a library's function that some value holds: a default, a class, a partial, a table of functions."""
+        if id(value) in self.named:
+            return  # it is judged by how it is called
+        for name in self._qualified(value, []):
+            verdict = volatility(name, Reference(name, (), 0))
+            if verdict:
+                self._obstruct(*verdict, place)
+            self._add_fact(name, place or "")
+
+    def _add_fact(self, name: str, place: str) -> None:
+        """A fact of the machine that the code asks for counts by what it is now."""
+        fact = fact_behind(name)
+        if fact is None or f"machine {fact}" in self.result.items:
+            return
+        state = note_machine_fact(fact)
+        self.result.items[f"machine {fact}"] = Item(Digest.of_struct("machine", state), "machine", place=place)
 
     def _add_enum(self, name: str, value: enum.Enum, place: str | None) -> object:
         held = self.add(f"{name}.value", value.value, place)
@@ -384,6 +428,10 @@ class _Walk:
 
     def _add_instance(self, name: str, value: Any, place: str | None) -> object:
         wrapped = getattr(value, "__wrapped__", None) or getattr(value, "py_func", None)
+        if value is os.environ or value is os.environb:
+            return ("by name", "os.environ")  # what is taken of it is observed
+        if callable(getattr(value, "cache_clear", None)) and self._is_memo(wrapped):
+            self.result.memos.append(value)
         if self._is_library_callable(value):
             return self._add_foreign(name, value, place)
         if wrapped is not None and callable(value):
@@ -416,6 +464,10 @@ class _Walk:
             return ("instance", self.add(name, cls, place), self.add(f"{name}.__dict__", state, place))
         self._obstruct("value", f"{name} is a {cls.__module__}.{cls.__qualname__}, whose state can't be told", place)
         return ("opaque", cls.__qualname__)
+
+    def _is_memo(self, wrapped: Any) -> bool:
+        code = getattr(wrapped, "__code__", None)
+        return isinstance(code, types.CodeType) and self._first_party_code(code)
 
     def _is_library_callable(self, value: Any) -> bool:
         """Is it a compiled function that its own library offers under its name, ``numpy.random.default_rng``?"""
@@ -551,7 +603,7 @@ class _Walk:
             return Digest.of_struct("opaque", name)
 
 
-_CLASS_NOISE = frozenset(
+CLASS_NOISE = frozenset(
     """__doc__ __dict__ __weakref__ __module__ __annotations__ __firstlineno__ __static_attributes__ __qualname__
     __dataclass_fields__ __dataclass_params__ __match_args__ __abstractmethods__ _abc_impl __orig_bases__
     __parameters__ _member_map_ _member_names_ _value2member_map_ _member_type_ __slots__""".split()
@@ -574,6 +626,10 @@ _PUBLIC_MODULES = {
     "pyarrow.lib": "pyarrow",
     "_duckdb": "duckdb",
     "posix": "os",
+    "_socket": "socket",
+    "_locale": "locale",
+    "_ctypes": "ctypes",
+    "_thread": "threading",
     "_random": "random",
     "builtins": "",
 }

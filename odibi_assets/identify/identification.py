@@ -50,6 +50,8 @@ class Identified:
         commands: Command step → its program.
         files: Files that the identity rests on, beside the YAML file and the modules: SQL files and programs.
         retry_on: Step → what its policy declares transient.
+        seeded: Step → modules whose global random generator its code seeds.
+        memos: Step → functions in reach that remember what they returned.
     """
 
     pipeline: Pipeline
@@ -61,6 +63,8 @@ class Identified:
     files: tuple[Path, ...] = ()
     undos: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     retry_on: Mapping[str, tuple[RetryOn, ...]] = field(default_factory=dict)
+    seeded: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    memos: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 def identify(definition: Definition, root: Path) -> Identified:
@@ -117,6 +121,8 @@ class _Identification:
             tuple(self.files),
             self.undos,
             retry_on,
+            {name: frozenset(one.seeded) for name, one in prints.items()},
+            {name: tuple(one.memos) for name, one in prints.items()},
         )
 
     def _retry_on(self) -> dict[str, tuple[RetryOn, ...]]:

@@ -178,7 +178,7 @@ READS: dict[str, tuple[str, list[list[str]], str, list[str]]] = {
     ),
     "a database": (
         "import sqlite3; sqlite3.connect('data/a.csv').close()",
-        [["file", "data/a.csv"]],
+        [["file", "data/a.csv"], ["missing", "data/a.csv-wal"]],
         CHANGED_A,
         ["file", "data/a.csv"],
     ),
