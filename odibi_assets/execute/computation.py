@@ -20,6 +20,7 @@ from odibi_assets.errors import NotStorable, OdibiAssetsError, StepError
 from odibi_assets.execute.command_run import command_environment, found_at_path, run_command
 from odibi_assets.execute.commit import Computed
 from odibi_assets.execute.copies import Copies
+from odibi_assets.execute.earlier_order import in_earlier_order
 from odibi_assets.execute.handed import handed
 from odibi_assets.execute.hidden_channels import GlobalGenerators, HiddenChannels
 from odibi_assets.execute.redaction import RedactingLog, redacting
@@ -31,6 +32,7 @@ from odibi_assets.identify.digest import keyed_digest
 from odibi_assets.identify.file_digest import match, partition_of
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.observed_inputs import WORKING_DIRECTORY, Observation, Recorder, observed, unobserved
+from odibi_assets.identify.sql_statement import parse_statement
 from odibi_assets.identify.transform import ANYTHING, FRAMES, PATH
 from odibi_assets.keep.formats.kept import Kept
 
@@ -102,6 +104,9 @@ class Computation:
             try:
                 with unobserved(), self.limit.interruptible():
                     outputs = returned.settled(watched.value, shared=watched.shared)
+                    if step.kind == "sql" and parse_statement(self.identified.statements[step.name]).is_unordered:
+                        earlier = self.world.previous(step.name)
+                        outputs = in_earlier_order(outputs, earlier, self.world.results)
             except NotStorable as error:
                 raise NotStorable(f"The result of step {step.name!r} can't be kept. {error}") from error
         now = self.world.now()
