@@ -151,6 +151,10 @@ class Recorder:
     made: set[str] = field(default_factory=set)
     obstacles: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._below = f"{self.root}{os.sep}"
+        self._foreign_below = tuple(folder for folder in _never_counted() if folder.startswith(self._below))
+
     def path(self, path: object) -> str | None:
         """The absolute path if it counts: not the interpreter's, a distribution's or a device's."""
         if not isinstance(path, (str, bytes, os.PathLike)):
@@ -164,9 +168,9 @@ class Recorder:
 
     def _never_counts(self, text: str) -> bool:
         """Is it the interpreter's, a distribution's or the system's? The project may lie within their folders."""
-        below = text.startswith(f"{self.root}{os.sep}")
-        folders = [f for f in _never_counted() if not below or f.startswith(f"{self.root}{os.sep}")]
-        return text.startswith(tuple(folders)) and not (text.startswith("/etc/") and not _is_the_systems(text))
+        if text.startswith(self._below):
+            return text.startswith(self._foreign_below)
+        return text.startswith(_never_counted()) and not (text.startswith("/etc/") and not _is_the_systems(text))
 
     def make_folder(self, path: object) -> None:
         """What a step makes and fills is its own; reading it back is no input."""
@@ -215,7 +219,7 @@ class Recorder:
     def follow(self, path: object) -> None:
         """Something asked where a link leads."""
         text = self.path(path)
-        if text is not None and text not in self.written and os.path.islink(text):
+        if text is not None and text not in self.written and os.path.islink(text) and not self._is_above(text):
             self.links.setdefault(text, path_state("link", Path(text)))
 
     def look(self, path: object) -> None:
@@ -225,8 +229,12 @@ class Recorder:
             return
         if not os.path.lexists(text):
             self.sought.add(text)
-        elif text not in self.sought and not f"{self.root}{os.sep}".startswith(text.rstrip(os.sep) + os.sep):
+        elif text not in self.sought and not self._is_above(text):
             self.present[text] = path_state("present", Path(text))
+
+    def _is_above(self, text: str) -> bool:
+        """Is it the project's root, or does that lie within it?"""
+        return self._below.startswith(text.rstrip(os.sep) + os.sep)
 
     def list(self, path: object) -> None:
         text = self.path("." if path is None else path)
@@ -324,7 +332,8 @@ def _never_counted() -> tuple[str, ...]:
                 os.path.join(sys.base_prefix, name) for name in ("bin", "etc", "include", "lib", "share", "ssl")
             }
         folders |= {os.path.realpath(folder) for folder in folders}
-        folders |= {"/proc", "/dev", "/sys", "/etc", "/usr/share/zoneinfo", "/usr/lib"}
+        folders |= {"/proc", "/dev", "/sys", "/etc", "/usr/lib"}
+        folders |= {f"/usr/share/{name}" for name in ("zoneinfo", "locale", "mime", "fonts")}
         _NEVER_COUNTED = tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
     return _NEVER_COUNTED
 
