@@ -7,6 +7,7 @@ are the models). It is a safety net beside declared inputs, not a proof: native 
 
 from __future__ import annotations
 
+import _posixsubprocess
 import contextlib
 import functools
 import linecache
@@ -153,6 +154,7 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self._below = f"{self.root}{os.sep}"
+        self._ignored = tuple(path + os.sep for folder in self.ignored for path in self._without_the_project(folder))
         self._foreign_below = tuple(folder for folder in _never_counted() if folder.startswith(self._below))
 
     def path(self, path: object) -> str | None:
@@ -160,11 +162,17 @@ class Recorder:
         if not isinstance(path, (str, bytes, os.PathLike)):
             return None
         text = os.path.abspath(os.fsdecode(os.fspath(path)))
-        if text.startswith(self.ignored) or self._never_counts(text):
+        if f"{text}{os.sep}".startswith(self._ignored) or self._never_counts(text):
             return None
         if self.made and any(text == folder or text.startswith(folder + os.sep) for folder in self.made):
             return None
         return text
+
+    def _without_the_project(self, folder: str) -> list[str]:
+        """A folder to ignore; where the project lies in it, what Dagster keeps there."""
+        folder = folder.rstrip(os.sep)
+        is_above = self._below.startswith(folder + os.sep)
+        return [os.path.join(folder, name) for name in _OF_DAGSTER] if is_above else [folder]
 
     def _never_counts(self, text: str) -> bool:
         """Is it the interpreter's, a distribution's or the system's? The project may lie within their folders."""
@@ -338,6 +346,9 @@ def _never_counted() -> tuple[str, ...]:
     return _NEVER_COUNTED
 
 
+# In DAGSTER_HOME, which may be the project's own folder.
+_OF_DAGSTER = ("history", "schedules", "storage", "logs", "dagster.yaml", ".telemetry", ".logs_queue", ".nux")
+
 _OF_THE_SYSTEM = frozenset(
     """localtime timezone passwd group nsswitch.conf hosts host.conf resolv.conf gai.conf services protocols
     ld.so.cache os-release lsb-release""".split()
@@ -448,6 +459,7 @@ _EVENTS: dict[str, Callable[[Recorder, tuple[Any, ...]], None]] = {
     "os.system": _obstacle("subprocess", "it starts another program"),
     "os.exec": _obstacle("subprocess", "it starts another program"),
     "os.posix_spawn": _obstacle("subprocess", "it starts another program"),
+    "os.forkpty": _obstacle("subprocess", "it forks"),
     "os.fork": _obstacle("subprocess", "it forks"),
 }
 
@@ -464,6 +476,7 @@ def _install() -> None:
     os.lstat = _watched_stat(os.lstat)
     os.access = _watched_stat(os.access)
     os.readlink = _watched_readlink(os.readlink)
+    _posixsubprocess.fork_exec = _watched_spawn(_posixsubprocess.fork_exec)
     for environ in (os.environ, os.environb):
         environ.__class__ = _WatchedEnviron
 
@@ -498,6 +511,19 @@ def _watched_readlink(real: Callable[..., Any]) -> Callable[..., Any]:
                 with unobserved():
                     recorder.follow(path)
         return real(path, *args, **kwargs)
+
+    return watched
+
+
+def _watched_spawn(real: Callable[..., Any]) -> Callable[..., Any]:
+    """``multiprocessing`` starts processes by it, past all audit events."""
+
+    @functools.wraps(real)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        if _ACTIVE:
+            for recorder in _recorders():
+                recorder.obstacles.setdefault("subprocess", "it starts another program")
+        return real(*args, **kwargs)
 
     return watched
 

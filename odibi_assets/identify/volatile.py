@@ -37,7 +37,8 @@ _READERS = frozenset(
     """pandas.read_parquet pandas.read_feather pandas.read_orc pandas.read_hdf pandas.read_sql pandas.read_sql_query
     pandas.read_sql_table pandas.read_gbq pandas.HDFStore pandas.read_spss
     pyarrow.memory_map pyarrow.OSFile pyarrow.input_stream pyarrow.MemoryMappedFile
-    cv2.imread datatable.fread""".split()
+    cv2.imread datatable.fread scipy.io.mmread lxml.etree.parse lxml.html.parse fastexcel.read_excel
+    safetensors.safe_open onnxruntime.InferenceSession xgboost.Booster lightgbm.Booster""".split()
 )
 _READER_MODULES = tuple(
     """duckdb. pyarrow.parquet. pyarrow.dataset. pyarrow.csv. pyarrow.feather. pyarrow.orc. pyarrow.json. pyarrow.fs.
@@ -133,6 +134,8 @@ def free_volatility(usage: Usage) -> tuple[str, str, int] | None:
         return "random", "it calls .sample() without random_state", line
     if usage.set_order is not None:
         return "random", "it takes the order of a set, which differs between processes: use sorted()", usage.set_order
+    if "load_model" in usage.free_methods:
+        return "reader", ".load_model() reads a file by itself, unseen", usage.free_methods["load_model"]
     for name in ("read_parquet", "scan_parquet"):
         if name in usage.free_attributes:
             return "reader", f".{name}() reads files by itself, unseen", usage.free_attributes[name]

@@ -304,6 +304,11 @@ OBSTACLES = {
     ),
     "a subprocess": ("import subprocess; subprocess.run(['true'])", "subprocess"),
     "os.system": ("os.system('true')", "subprocess"),
+    "a process that is spawned": (
+        "import multiprocessing\nprocess = multiprocessing.get_context('spawn').Process(target=len, args=('',))\n"
+        "process.start()\nprocess.join()",
+        "subprocess",
+    ),
     "a fork": ("pid = os.fork()\nif not pid:\n    os._exit(0)\nos.waitpid(pid, 0)", "subprocess"),
     "all variables at once": ("dict(os.environ)", "variables"),
     "a copy of all variables": ("os.environ.copy()", "variables"),
@@ -375,6 +380,16 @@ def test_a_project_within_the_folders_of_the_system_is_no_system(children: Child
         return [one.name for one in recorder.finish(bytes(32), {})]
 
     assert children.run(reads, root) == ["x"]
+
+
+def test_a_folder_that_is_ignored_takes_no_neighbour_with_it_nor_the_project_in_it() -> None:
+    from odibi_assets.identify.observed_inputs import Recorder
+
+    recorder = Recorder(Path("/work/shop"), ("/work/shop/.oda", "/work/shop"))
+    assert recorder.path("/work/shop/.oda/format.json") is None
+    assert recorder.path("/work/shop/history/runs.db") is None
+    for name in (".oda_settings", "historical/a.csv", "data.csv"):
+        assert recorder.path(f"/work/shop/{name}") == f"/work/shop/{name}"
 
 
 def test_settings_of_an_application_count_and_those_of_the_system_do_not() -> None:

@@ -369,3 +369,24 @@ def test_a_leak_is_not_reused_and_is_named(leaking: Leaking, name: str) -> None:
 @pytest.mark.parametrize("name", TIGHT)
 def test_what_leaks_nothing_is_reused(leaking: Leaking, name: str) -> None:
     assert leaking.plan[name]["outcome"] == "hit", leaking.plan[name]["reason"]
+
+
+def test_a_home_of_dagster_that_is_the_project_hides_none_of_its_files(project: ProjectFolder) -> None:
+    project.env["DAGSTER_HOME"] = str(project.root)
+    project.write("dagster_home/dagster.yaml", "")
+    project.write("orders.csv", "id\n1\n")
+    project.write("hidden.txt", "1")
+    project.write("leaks.py", "def opens(orders):\n    return orders.assign(x=open('hidden.txt').read())\n")
+    project.write(
+        "pipe.yaml",
+        """
+        name: pipe
+        steps:
+          - {name: orders, layer: bronze, read: {format: csv, path: orders.csv}}
+          - {name: opens, layer: silver, inputs: [orders], python: "leaks:opens"}
+        """,
+    )
+    project.run()
+    assert set(project.outcomes().values()) == {"cached"}
+    project.write("hidden.txt", "2")
+    assert project.plan()["opens"]["reason"] == "hidden.txt, which the step opens, changed"
