@@ -54,6 +54,7 @@ def _data_of(cls: type) -> dict[str, Any]:
         name: value
         for name, value in vars(cls).items()
         if name not in CLASS_NOISE
+        and not (name.startswith("__") and name.endswith("__"))
         and not callable(value)
         and not isinstance(value, enum.Enum)
         and not hasattr(type(value), "__get__")
