@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from odibi_assets.cli import (
+    accept,
     cache,
     dev,
     export,
@@ -59,6 +60,7 @@ app.command("run")(run.run)
 app.command("resume")(resume.resume)
 app.command("rollback")(rollback.rollback)
 app.command("why")(why.why)
+app.command("accept")(accept.accept)
 app.command("show")(show.show)
 app.command("history")(history.history)
 app.command("logs")(logs.logs)

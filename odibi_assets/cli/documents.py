@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field, TypeAdapter
 
 from odibi_assets.cli.cache.documents import CACHE_DOCUMENTS
-from odibi_assets.cli.document import Document, Time, Version
+from odibi_assets.cli.document import Accepted, Document, Time, Version
 
 Outcome = Literal["computed", "cached", "failed", "skipped", "absent", "waiting"]
 Planned = Literal["hit", "miss", "unknown", "absent", "skipped"]
@@ -187,6 +187,8 @@ class CurrentResult(Document):
     run_id: str
     produced_at: Time
     reason: str
+    accepted: Annotated[Accepted | None, Field(description="Where it was taken over from another key.")]
+    nondeterministic: bool
 
 
 class WhyDocument(Document):
@@ -198,6 +200,21 @@ class WhyDocument(Document):
     reasons: list[ReasonEntry]
     causes: Annotated[list[Cause], Field(description="The steps at or above it that will run, nearest first.")]
     current: CurrentResult | None
+
+
+class AcceptDocument(Document):
+    """What `oda accept` took over, or would."""
+
+    pipeline: str
+    environment: str
+    step: str
+    dry_run: bool
+    key_before: Annotated[Version, Field(description="Of the current result, which is taken over.")]
+    key: Annotated[Version, Field(description="That it is taken over for.")]
+    version: Version
+    differences: Annotated[list[ReasonEntry], Field(description="What is not the same in the two keys.")]
+    accepted: Annotated[Accepted | None, Field(description="null in a dry run.")]
+    snapshot: Annotated[Version | None, Field(description="What is current afterwards; null in a dry run.")]
 
 
 class ShownFrame(Document):
@@ -335,6 +352,7 @@ DOCUMENTS: dict[str, Any] = {
     "resume": RunDocument,
     "rollback": RollbackDocument,
     "why": WhyDocument,
+    "accept": AcceptDocument,
     "show": ShownFrame | ShownValue,
     "history": HistoryDocument,
     "logs": LogsDocument,

@@ -159,6 +159,7 @@ class Results:
         adopted even then. One that differs though nothing it depends on does is ``nondeterministic``.
         """
         key = result.key.digest()
+        self._index_accepted(result)
         while True:
             # Counted before the look: whoever commits after it takes the same number, and one of the two loses.
             generation = max(self.generations(key), default=0) + 1
@@ -177,6 +178,7 @@ class Results:
     def adopt(self, result: Result) -> Result:
         """Record a result of another store, whose blobs are stored, under its own number where that is free."""
         key = result.key.digest()
+        self._index_accepted(result)
         if not self.is_revoked(key, result.generation):
             data = canonical_json.dump_sealed(result.to_json())
             if self.store.create(result_name(key, result.generation), data):
@@ -184,13 +186,45 @@ class Results:
         return self.commit(result, replace=True)
 
     def revoke(self, key: Digest, generation: int, *, why: str, at: str) -> bool:
-        """Take a result out of use for good; says whether it was in use.
+        """Take a result out of use for good, with all that was accepted from it; says whether it was in use.
 
         Args:
             why: The participle of a sentence that begins with "its result was": ``invalidated``, ``collected``.
             at: ISO 8601, UTC.
         """
-        return self.store.create(revoked_name(key, generation), canonical_json.dump({"why": why, "at": at}))
+        note = canonical_json.dump({"why": why, "at": at})
+        was_in_use = self.store.create(revoked_name(key, generation), note)
+        # After its own: what is accepted from it meanwhile sees that it is revoked, or is seen here.
+        for result in self.accepted_from(key):
+            if result.accepted is not None and (key, generation) in result.accepted.chain:
+                self.store.create(revoked_name(*result.id), note)
+        return was_in_use
+
+    def accepted_from(self, key: Digest) -> Iterator[Result]:
+        """The results that a user took over from any result of a key, directly or not."""
+        for name in self.store.list(f"accepted/{key.hex}"):
+            for result in self.of_key(Digest(name.rpartition("/")[2])):
+                if result.accepted is not None and key in (origin for origin, _ in result.accepted.chain):
+                    yield result
+
+    def _index_accepted(self, result: Result) -> None:
+        """Before an accepted result is recorded: have it found from each of those that it was taken from."""
+        for origin, _ in result.accepted.chain if result.accepted is not None else ():
+            self.store.put(accepted_name(origin, result.key.digest()), canonical_json.dump({}))
+
+    def is_nondeterministic(self, result: Result) -> bool:
+        """Did its key come out otherwise, before it or when an audit computed it again?"""
+        return result.nondeterministic or self.store.size(nondeterministic_name(*result.id)) is not None
+
+    def mark_nondeterministic(self, result: Result, *, other: Digest, at: str) -> None:
+        """Note beside a result that computing it again gave another version; the record itself never changes.
+
+        Args:
+            other: That version.
+            at: ISO 8601, UTC.
+        """
+        note = canonical_json.dump({"version": str(other), "at": at})
+        self.store.create(nondeterministic_name(*result.id), note)
 
     def all(self) -> Iterator[Result]:
         """Every readable result, in the order of keys and generations."""
@@ -288,6 +322,14 @@ def blob_name(digest: Digest) -> str:
 
 def revoked_name(key: Digest, generation: int) -> str:
     return f"revoked/{key.hex}/{generation}"
+
+
+def nondeterministic_name(key: Digest, generation: int) -> str:
+    return f"nondeterministic/{key.hex}/{generation}"
+
+
+def accepted_name(origin: Digest, key: Digest) -> str:
+    return f"accepted/{origin.hex}/{key.hex}"
 
 
 def readable_size(size_bytes: int) -> str:

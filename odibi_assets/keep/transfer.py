@@ -112,7 +112,8 @@ def _copy(source: Results, target: Results, result: Result, done: Transferred) -
     if present is not None and target.is_whole(present):
         done.present += 1
         return present.reference
-    if target.is_revoked(*result.id):
+    origins = result.accepted.chain if result.accepted is not None else ()
+    if any(target.is_revoked(*id) for id in (result.id, *origins)):
         done.left_out.append(f"{_shown(result)}: it was taken out of use in {target.store.name}")
         return None
     arrived: dict[Blob, Path] = {}

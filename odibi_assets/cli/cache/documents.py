@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
-from odibi_assets.cli.document import Document, Time, Version
+from odibi_assets.cli.document import Accepted, Document, Time, Version
 
 
 class StoredResult(Document):
@@ -21,7 +21,10 @@ class StoredResult(Document):
     produced_at: Time
     seconds: float
     run_id: str
-    nondeterministic: bool
+    nondeterministic: Annotated[
+        bool, Field(description="Its key came out otherwise, before it or when an audit computed it again.")
+    ]
+    accepted: Annotated[Accepted | None, Field(description="Where it was taken over from another key.")]
 
 
 class CacheLsDocument(Document):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from odibi_assets.cli.opened import JsonOption
 from odibi_assets.cli.output import print_json
 from odibi_assets.cli.render import table
 from odibi_assets.keep.result import Result
-from odibi_assets.keep.results import readable_size
+from odibi_assets.keep.results import Results, readable_size
 
 
 def ls(
@@ -24,10 +25,11 @@ def ls(
 
     Example: oda cache ls carrier_delay
     """
-    found = sorted(opened(context.obj.project, store).all(), key=lambda result: result.produced_at, reverse=True)
+    results = opened(context.obj.project, store)
+    found = sorted(results.all(), key=lambda result: result.produced_at, reverse=True)
     found = [result for result in found if step in (None, result.key.step)]
     if json:
-        print_json({"results": [row(result) for result in found]})
+        print_json({"results": [row(results, result) for result in found]})
         return
     rows = [
         (
@@ -39,7 +41,7 @@ def ls(
             "" if result.row_count is None else f"{result.row_count:,}",
             readable_size(result.size_bytes),
             result.produced_at[:19],
-            "nondeterministic" if result.nondeterministic else "",
+            ", ".join(_notes(results, result)),
         )
         for result in found
     ]
@@ -47,7 +49,14 @@ def ls(
     typer.echo(table(header, rows, right=frozenset({3, 5, 6})))
 
 
-def row(result: Result) -> dict[str, object]:
+def _notes(results: Results, result: Result) -> Iterator[str]:
+    if results.is_nondeterministic(result):
+        yield "nondeterministic"
+    if result.accepted is not None:
+        yield "accepted"
+
+
+def row(results: Results, result: Result) -> dict[str, object]:
     """A result as JSON, in short."""
     return {
         "pipeline": result.pipeline,
@@ -60,5 +69,12 @@ def row(result: Result) -> dict[str, object]:
         "produced_at": result.produced_at,
         "seconds": result.seconds,
         "run_id": result.run_id,
-        "nondeterministic": result.nondeterministic,
+        "nondeterministic": results.is_nondeterministic(result),
+        "accepted": acceptance(result),
     }
+
+
+def acceptance(result: Result) -> dict[str, object] | None:
+    """Who took a result over from another key, as JSON."""
+    found = result.accepted
+    return {"by": found.by, "at": found.at, "reason": found.reason} if found is not None else None
