@@ -93,6 +93,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, zygote: Any) -> dict[str, lis
     tell("cache verify")
     tell("cache show", "totals")
     tell("cache stats")
+    tell("cache audit", "shop", "--sample", "100%")
     tell("cache gc", "--dry-run")
     tell("cache push", "shared")
     tell("cache pull", "shared")
