@@ -25,6 +25,7 @@ from odibi_assets.cli import (
     show,
     sync,
     validate,
+    verify,
     why,
 )
 from odibi_assets.cli.opened import State
@@ -60,6 +61,7 @@ app.command("run")(run.run)
 app.command("resume")(resume.resume)
 app.command("rollback")(rollback.rollback)
 app.command("why")(why.why)
+app.command("verify")(verify.verify)
 app.command("accept")(accept.accept)
 app.command("show")(show.show)
 app.command("history")(history.history)

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from odibi_assets.cli.cache.ls import acceptance
 from odibi_assets.cli.opened import JsonOption, PipelineArgument, StepArgument, open_pipeline
 from odibi_assets.cli.output import print_json
+from odibi_assets.cli.receipt import receipt_lines, source_of
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import Plan
+from odibi_assets.execute.receipt import receipt_of
+from odibi_assets.execute.redaction import secret_values
 from odibi_assets.keep.result import Result
 from odibi_assets.keep.results import Results
 
 
-def why(context: typer.Context, pipeline: PipelineArgument, step: StepArgument, json: JsonOption = False) -> None:
+def why(
+    context: typer.Context,
+    pipeline: PipelineArgument,
+    step: StepArgument,
+    receipt: Annotated[
+        bool,
+        typer.Option(
+            "--receipt", help="Print everything that skipping the step relies on; with --json for oda verify to check."
+        ),
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """Say why a step would run now, or why it need not: the helper, param or input, with file and line.
 
     Example: oda why flights carrier_delay
@@ -24,6 +39,18 @@ def why(context: typer.Context, pipeline: PipelineArgument, step: StepArgument, 
     opened = open_pipeline(context, pipeline)
     opened.check_step(step)
     plan = opened.plan()
+    if receipt:
+        found = receipt_of(
+            plan,
+            step,
+            opened.world,
+            pipeline=opened.identity.name,
+            source=source_of(opened),
+            environment=opened.project.environment,
+            secrets=secret_values(opened.identified.pipeline, opened.world.env),
+        )
+        print_json(found.to_json()) if json else typer.echo("\n".join(receipt_lines(found)))
+        return
     decision = plan.decisions[step]
     current = opened.world.previous(step)
     causes = plan.causes(step)

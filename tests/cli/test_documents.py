@@ -75,6 +75,9 @@ def told(tmp_path_factory: pytest.TempPathFactory, zygote: Any) -> dict[str, lis
     tell("accept", "shop", "big_orders", "--dry-run")
     tell("accept", "shop", "big_orders")
     tell("why", "shop", "big_orders")
+    receipt = tell("why", "shop", "big_orders", "--receipt")
+    project.write("receipt.json", json.dumps(receipt))
+    assert tell("verify", "receipt.json")["holds"]
     tell("show", "shop", "totals", "--rows", "1")
     project.write("broken", "")
     project.edit("data/customers.csv", "ann", "eve")

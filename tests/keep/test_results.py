@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from edited import edits
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from kept import AT, key, load, store, table, verified
 
 from odibi_assets.errors import DamagedObject, UnknownLayout
@@ -349,31 +348,6 @@ def test_what_lies_beside_generations_is_no_generation(root: Path, results: Resu
     record_path(root, first).with_name("1.bak").write_bytes(b"")
     assert results.generations(KEY.digest()) == [1]
     assert [result.generation for result in results.all()] == [1]
-
-
-SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.text(max_size=3)
-ANYTHING = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner)
-)
-
-
-@st.composite
-def edits(draw: st.DrawFn, document: Any) -> Any:
-    """The document with one value somewhere inside replaced or removed."""
-    document = copy.deepcopy(document)
-    inside = document
-    while True:
-        spots = list(inside) if isinstance(inside, dict) else list(range(len(inside)))
-        spot = draw(st.sampled_from(spots))
-        value = inside[spot]
-        if isinstance(value, (dict, list)) and value and draw(st.integers(0, 3)):
-            inside = value
-            continue
-        if draw(st.booleans()):
-            del inside[spot]
-        else:
-            inside[spot] = draw(ANYTHING)
-        return document
 
 
 FULL = Result(
