@@ -109,7 +109,8 @@ def _parts(then: Key, now: Key, *, has_salt: bool) -> Iterator[Check]:
             old, new = before.get(name), after.get(name)
             item = new or old
             assert item is not None
-            part = f"{section} {item.shown if section == 'files' and item.shown else name}"
+            shows_path = section == "files" and item.kind != MISSING
+            part = f"{section} {item.shown if shows_path and item.shown else name}"
             if old is not None and new is not None and old.digest == new.digest:
                 yield Check(now.step, part, "holds", place=item.place)
             elif section == "env" and not has_salt:

@@ -22,7 +22,7 @@ from odibi_assets.keep.guard import check_reached, rely_on, writing
 from odibi_assets.keep.line_transfer import LineMove, copy_line
 from odibi_assets.keep.pin import pinned
 from odibi_assets.keep.result import Blob, Result, ResultId, ResultReference
-from odibi_assets.keep.results import Results, blob_name, content_of
+from odibi_assets.keep.results import Results, blob_name, content_of, nondeterministic_name
 from odibi_assets.keep.survey import lines
 
 Progress = Callable[[int, int, int], None]
@@ -85,6 +85,7 @@ def transfer(
             reference = _copy(source, target, result, done)
             if reference is not None:
                 names[result.id] = reference
+                _copy_mark(source, target, result, reference)
         tell(len(found), len(found), done.size_bytes)
         for line in lines(source.store):
             done.lines.append(copy_line(source, target, line.environment, line.pipeline, names, at=at))
@@ -131,6 +132,13 @@ def _copy(source: Results, target: Results, result: Result, done: Transferred) -
     finally:
         for path in arrived.values():
             path.unlink(missing_ok=True)
+
+
+def _copy_mark(source: Results, target: Results, result: Result, reference: ResultReference) -> None:
+    """That a result came out otherwise when it was computed again is known on both sides then."""
+    data = source.store.get(nondeterministic_name(*result.id))
+    if data is not None:
+        target.store.create(nondeterministic_name(*reference.id), data)
 
 
 def _missing(target: Results, result: Result, arrived: Mapping[Blob, Path]) -> list[Blob]:
