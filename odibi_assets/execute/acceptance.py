@@ -119,8 +119,8 @@ def _result_to_accept(plan: Plan, decision: Decision, world: World) -> Result:
     if decision.absence is not None:
         raise _refused(step.name, f"it does not run ({decision.reason})")
     if decision.action == "unknown":
-        above = ", ".join(map(repr, plan.causes(step.name)))
-        raise _refused(step.name, f"{above} above it will run first; accept what is above, or run it, then this one")
+        above = ", ".join(f"{name!r} ({plan.decisions[name].reason})" for name in plan.causes(step.name))
+        raise _refused(step.name, f"above it will run first {above}; accept or run what is above, then this one")
     if step.obstacles:
         raise _refused(step.name, f"it {decision.reason}")
     before = world.previous(step.name)

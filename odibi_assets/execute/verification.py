@@ -90,6 +90,8 @@ def _step(
         yield Check(name, "bindings", "differs", f"it takes data of {', '.join(unbound)} here, which it did not")
         return
     now = world.key(step, references)
+    if now.digest() == entry.digest:
+        yield Check(name, "key", "holds")
     yield from _parts(entry.key, now, has_salt=has_salt)
     for seen in entry.trace:
         part = f"read {seen.kind} {seen.name}"

@@ -14,7 +14,7 @@ from odibi_assets.identify.digest import Digest
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.folder_store import FolderStore
 from odibi_assets.keep.guard import rely_on
-from odibi_assets.keep.result import Blob, Result, ResultReference
+from odibi_assets.keep.result import Blob, Result, ResultId, ResultReference
 from odibi_assets.keep.store import Store
 
 LAYOUT_VERSION = 1
@@ -156,7 +156,8 @@ class Results:
 
         The first result of a key wins, and whoever comes second adopts it, unless that one is
         damaged or ``replace`` asks for a new generation because it no longer holds. An equal one is
-        adopted even then. One that differs though nothing it depends on does is ``nondeterministic``.
+        adopted even then. One that differs though nothing it depends on does is ``nondeterministic``. What
+        was computed stands above what was only accepted, be it equal or not.
         """
         key = result.key.digest()
         self._index_accepted(result)
@@ -165,7 +166,8 @@ class Results:
             generation = max(self.generations(key), default=0) + 1
             present = next(self.candidates(key), None)
             same = present is not None and content_of(present) == content_of(result)
-            if present is not None and self.is_whole(present) and (same or not replace):
+            is_word = present is not None and present.accepted is not None and result.accepted is None
+            if present is not None and self.is_whole(present) and (same or not replace) and not is_word:
                 return present
             while self.is_revoked(key, generation):  # The record may be collected before its revocation is.
                 generation += 1
@@ -215,6 +217,11 @@ class Results:
     def is_nondeterministic(self, result: Result) -> bool:
         """Did its key come out otherwise, before it or when an audit computed it again?"""
         return result.nondeterministic or self.store.size(nondeterministic_name(*result.id)) is not None
+
+    def marked_nondeterministic(self) -> frozenset[ResultId]:
+        """All results with such a mark: one listing, where many results are looked at."""
+        names = (name.split("/") for name in self.store.list("nondeterministic"))
+        return frozenset((Digest(key), int(generation)) for _, key, generation in names)
 
     def mark_nondeterministic(self, result: Result, *, other: Digest, at: str) -> None:
         """Note beside a result that computing it again gave another version; the record itself never changes.
@@ -307,8 +314,8 @@ def _digest_of(path: Path | None) -> Digest | None:
 
 
 def _is_unexplained(present: Result, new: Result) -> bool:
-    """Has the same key another version, with no difference in what the step read to explain it?"""
-    is_other = present.version != new.version
+    """Has the same key another computed version, with no difference in what the step read to explain it?"""
+    is_other = present.version != new.version and present.accepted is None
     return is_other and present.trace == new.trace and not new.obstacles and not present.obstacles
 
 

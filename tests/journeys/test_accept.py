@@ -48,11 +48,16 @@ def accept(project: ProjectFolder, step: str = "big_orders", *arguments: str) ->
 
 def refused(project: ProjectFolder, step: str = "big_orders") -> str:
     """Why a step can't be accepted; nothing has changed by it."""
-    before = project.oda("cache", "ls", "--json").json
+    before = results(project)
     answer: Answer = project.oda("accept", "shop", step)
     assert answer.status == 2, answer.text
-    assert project.oda("cache", "ls", "--json").json == before
+    assert results(project) == before
     return answer.stderr
+
+
+def results(project: ProjectFolder) -> set[str]:
+    store = project.root / ".oda"
+    return {str(path) for kind in ("results", "accepted", "heads") for path in (store / kind).rglob("*")}
 
 
 def test_an_accepted_step_and_all_below_it_are_hits_without_a_run(edited: ProjectFolder) -> None:
@@ -114,6 +119,24 @@ def test_going_back_before_the_edit_reuses_what_was_computed(edited: ProjectFold
     accept(edited)
     edited.edit("rules.py", *reversed(REWRITTEN))
     assert edited.plan()["big_orders"]["reason"] == "nothing changed"
+
+
+def test_what_is_computed_stands_above_what_was_accepted(edited: ProjectFolder) -> None:
+    accept(edited)
+    edited.run("--force=big_orders")
+    assert edited.plan()["big_orders"]["reason"] == "nothing changed"
+    assert edited.oda("cache", "show", "big_orders", "--json").json["accepted"] is None
+
+
+def test_a_wrong_acceptance_that_is_computed_after_all_is_replaced_and_not_called_nondeterministic(
+    shop: ProjectFolder,
+) -> None:
+    shop.edit("rules.py", "return minimum", "return minimum + 1")
+    accept(shop)
+    assert computed(shop.outcomes("--force=big_orders")) == {"big_orders", "named_orders", "totals", "summary"}
+    assert len(shop.data("big_orders")) == 2
+    shown = shop.oda("cache", "show", "big_orders", "--json").json
+    assert (shown["generation"], shown["accepted"], shown["nondeterministic"]) == (2, None, False)
 
 
 def test_what_was_accepted_can_be_accepted_again_and_names_all_it_comes_from(edited: ProjectFolder) -> None:
@@ -223,7 +246,10 @@ def test_a_revoked_result_is_refused(shop: ProjectFolder) -> None:
 
 def test_below_a_miss_the_step_above_is_named(edited: ProjectFolder) -> None:
     edited.edit("transforms.py", "OFFSET = 0", "OFFSET = 0.0")
-    assert "'big_orders' above it will run first; accept what is above" in refused(edited, "totals")
+    told = (
+        "above it will run first 'big_orders' (helper rules.is_big changed (rules.py:2)); accept or run what is above"
+    )
+    assert told in refused(edited, "totals")
     accept(edited)
     accept(edited, "summary")
     assert {step["outcome"] for step in edited.plan().values()} == {"hit"}

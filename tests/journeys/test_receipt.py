@@ -252,8 +252,13 @@ def test_a_change_is_named_with_step_part_and_place(shop: ProjectFolder, name: s
     found = differing(shop)
     assert text in found[at][0]
     assert found[at][1] == place
+
+
+def test_what_differs_is_told_for_people(shop: ProjectFolder) -> None:
+    shop.edit("rules.py", "return minimum", "return minimum + 0")
     told = shop.oda("verify", "receipt.json")
     assert told.status == 1
+    assert "helper rules.floor changed (rules.py:6)" in told.stdout
     assert "the receipt does not hold here (" in told.stdout
 
 

@@ -263,6 +263,15 @@ def test_of_generations_of_one_key_only_what_comes_from_the_revoked_one_goes_wit
     assert list(results.accepted_from(KEY.digest())) == [from_first, from_second]
 
 
+@pytest.mark.parametrize("data", [FIRST, SECOND], ids=["equal", "other"])
+def test_what_was_computed_stands_above_what_was_accepted(results: Results, data: Any) -> None:
+    first = store(results, KEY, FIRST)
+    accepted(results, first, key=key(limit=4))
+    made = store(results, key(limit=4), data)
+    assert (made.generation, made.accepted, made.nondeterministic) == (2, None, False)
+    assert next(results.candidates(key(limit=4).digest())) == made
+
+
 def test_a_result_is_marked_nondeterministic_without_its_record_changing(root: Path, results: Results) -> None:
     made, other = store(results, KEY, FIRST), store(results, key(limit=4), FIRST)
     before = record_path(root, made).read_bytes()

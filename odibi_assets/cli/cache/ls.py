@@ -12,7 +12,7 @@ from odibi_assets.cli.opened import JsonOption
 from odibi_assets.cli.output import print_json
 from odibi_assets.cli.render import table
 from odibi_assets.keep.result import Result
-from odibi_assets.keep.results import Results, readable_size
+from odibi_assets.keep.results import readable_size
 
 
 def ls(
@@ -28,8 +28,9 @@ def ls(
     results = opened(context.obj.project, store)
     found = sorted(results.all(), key=lambda result: result.produced_at, reverse=True)
     found = [result for result in found if step in (None, result.key.step)]
+    marked = results.marked_nondeterministic()
     if json:
-        print_json({"results": [row(results, result) for result in found]})
+        print_json({"results": [row(result, is_marked=result.id in marked) for result in found]})
         return
     rows = [
         (
@@ -41,7 +42,7 @@ def ls(
             "" if result.row_count is None else f"{result.row_count:,}",
             readable_size(result.size_bytes),
             result.produced_at[:19],
-            ", ".join(_notes(results, result)),
+            ", ".join(_notes(result, is_marked=result.id in marked)),
         )
         for result in found
     ]
@@ -49,15 +50,19 @@ def ls(
     typer.echo(table(header, rows, right=frozenset({3, 5, 6})))
 
 
-def _notes(results: Results, result: Result) -> Iterator[str]:
-    if results.is_nondeterministic(result):
+def _notes(result: Result, *, is_marked: bool) -> Iterator[str]:
+    if result.nondeterministic or is_marked:
         yield "nondeterministic"
     if result.accepted is not None:
         yield "accepted"
 
 
-def row(results: Results, result: Result) -> dict[str, object]:
-    """A result as JSON, in short."""
+def row(result: Result, *, is_marked: bool) -> dict[str, object]:
+    """A result as JSON, in short.
+
+    Args:
+        is_marked: An audit computed it again, and it came out otherwise.
+    """
     return {
         "pipeline": result.pipeline,
         "step": result.key.step,
@@ -69,7 +74,7 @@ def row(results: Results, result: Result) -> dict[str, object]:
         "produced_at": result.produced_at,
         "seconds": result.seconds,
         "run_id": result.run_id,
-        "nondeterministic": results.is_nondeterministic(result),
+        "nondeterministic": result.nondeterministic or is_marked,
         "accepted": acceptance(result),
     }
 

@@ -63,7 +63,7 @@ def _json(results: Results, result: Result, places: list[Any], revocation: str |
         for name, output in result.outputs.items()
     }
     return {
-        **row(results, result),
+        **row(result, is_marked=results.is_nondeterministic(result)),
         "reason": result.reason,
         "revoked": revocation,
         "expires_at": result.expires_at,
