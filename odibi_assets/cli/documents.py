@@ -212,7 +212,9 @@ class ReceiptStep(Document):
     trace: Annotated[list[Any], Field(description="What was read beside the inputs: kind, name, state.")]
     produced_at: Time
     run_id: str
-    host: Annotated[str | None, Field(description="Where it was computed; null where the run's record is gone.")]
+    by: Annotated[
+        str | None, Field(description="Who began the run, as user@host; null where the run's record is gone.")
+    ]
     seconds: float
     reason: str
     accepted: Annotated[dict[str, Any] | None, Field(description="Who took it over from another key: by, at, chain.")]

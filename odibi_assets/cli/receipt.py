@@ -52,9 +52,9 @@ def receipt_lines(receipt: Receipt) -> Iterator[str]:
 
 def _step_lines(step: ReceiptStep) -> Iterator[str]:
     yield f"{step.step}, key {step.digest}, generation {step.generation}"
-    where = f" on {step.host}" if step.host else ""
+    who = f" of {step.by}" if step.by else ""
     yield (
-        f"  computed {step.produced_at[:19]} UTC in {step.seconds:.2f} s by run {step.run_id}{where}, "
+        f"  computed {step.produced_at[:19]} UTC in {step.seconds:.2f} s by run {step.run_id}{who}, "
         f"because: {step.reason}"
     )
     if step.accepted is not None:

@@ -36,7 +36,7 @@ class ReceiptStep:
     """One step: the result that is reused.
 
     Attributes:
-        host: Where it was computed; None where the run's record is gone.
+        by: Who began the run that computed it, and where; None where the run's record is gone.
         accepted: Who took it over from another key and when, as JSON; None where it was computed under this one.
     """
 
@@ -50,7 +50,7 @@ class ReceiptStep:
     run_id: str
     seconds: float
     reason: str
-    host: str | None = None
+    by: str | None = None
     accepted: Mapping[str, Any] | None = None
     nondeterministic: bool = False
     expires_at: str | None = None
@@ -72,7 +72,7 @@ class ReceiptStep:
             "trace": [seen.to_json() for seen in self.trace],
             "produced_at": self.produced_at,
             "run_id": self.run_id,
-            "host": self.host,
+            "by": self.by,
             "seconds": self.seconds,
             "reason": self.reason,
             "accepted": dict(self.accepted) if self.accepted is not None else None,
@@ -93,7 +93,7 @@ class ReceiptStep:
             run_id=str(data["run_id"]),
             seconds=float(data["seconds"]),
             reason=str(data["reason"]),
-            host=data["host"],
+            by=data["by"],
             accepted=data["accepted"],
             nondeterministic=bool(data["nondeterministic"]),
             expires_at=_time(data["expires_at"]),
@@ -238,12 +238,12 @@ def receipt_of(
             "A receipt accounts for a skip."
         )
     names = _data_above(plan, step)
-    hosts = _Hosts(Runs(world.results.store))
+    authors = _Authors(Runs(world.results.store))
     steps = []
     for name in (*names, step):
         result = plan.decisions[name].result
         if result is not None:
-            steps.append(_entry(result, world, hosts, secrets))
+            steps.append(_entry(result, world, authors, secrets))
     absent = {name: plan.decisions[name].reason for name in names if plan.decisions[name].result is None}
     return Receipt(
         pipeline,
@@ -267,7 +267,7 @@ def _data_above(plan: Plan, step: str) -> list[str]:
     return [name for name in plan.decisions if name in wanted and name != step]
 
 
-def _entry(result: Result, world: World, hosts: _Hosts, secrets: tuple[str, ...]) -> ReceiptStep:
+def _entry(result: Result, world: World, authors: _Authors, secrets: tuple[str, ...]) -> ReceiptStep:
     accepted = result.accepted.to_json() if result.accepted is not None else None
     return ReceiptStep(
         result.key.step,
@@ -280,7 +280,7 @@ def _entry(result: Result, world: World, hosts: _Hosts, secrets: tuple[str, ...]
         result.run_id,
         result.seconds,
         redacted(result.reason, secrets),
-        hosts.of(result.run_id),
+        authors.of(result.run_id),
         accepted,
         world.results.is_nondeterministic(result),
         result.expires_at,
@@ -288,8 +288,8 @@ def _entry(result: Result, world: World, hosts: _Hosts, secrets: tuple[str, ...]
 
 
 @dataclass
-class _Hosts:
-    """Where runs were executed, each looked up once."""
+class _Authors:
+    """Who began runs, each looked up once."""
 
     runs: Runs
     known: dict[str, str | None] = field(default_factory=dict)
@@ -297,7 +297,7 @@ class _Hosts:
     def of(self, run_id: str) -> str | None:
         if run_id not in self.known:
             run = self.runs.find(run_id)
-            self.known[run_id] = (host_of(run.start.process) or None) if run is not None else None
+            self.known[run_id] = (run.start.user or host_of(run.start.process) or None) if run is not None else None
         return self.known[run_id]
 
 

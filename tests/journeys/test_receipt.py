@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import shutil
@@ -79,7 +80,7 @@ def test_it_says_all_that_a_skip_relies_on_for_people(shop: ProjectFolder) -> No
         "summary of shop need not run: nothing changed",
         f"store {store_id}, environment default",
         f"key {shown['key']}",
-        f"by run {shown['run_id']} on {socket.gethostname()}, because: no result yet",
+        f"by run {shown['run_id']} of {getpass.getuser()}@{socket.gethostname()}, because: no result yet",
         "code      transforms.summary",
         "(transforms.py:15)",
         "bindings  totals = totals, 2 rows, version ",

@@ -140,6 +140,21 @@ def test_an_accepted_result_is_copied_with_who_accepted_it_unless_its_origin_was
     assert sum("taken out of use" in sentence for sentence in copy(here, there).left_out) == 3
 
 
+def test_an_accepted_result_goes_with_its_origin_under_whatever_number_that_has_there(
+    here: Results, there: Results
+) -> None:
+    there.take_salt(here)
+    store(there, key(n=1), table(9))
+    computed = store(here, key(n=1), table(1))
+    taken = Acceptance("ann@laptop", AT, (computed.id,))
+    accepted = here.commit(replace(computed, key=key(n=0), accepted=taken))
+    copy(here, there)
+    there.revoke(key(n=1).digest(), 1, why="invalidated", at=AT)
+    assert not there.is_revoked(*accepted.id)
+    there.revoke(key(n=1).digest(), 2, why="invalidated", at=AT)
+    assert there.is_revoked(*accepted.id)
+
+
 def test_that_a_result_came_out_otherwise_is_known_on_both_sides(here: Results, there: Results) -> None:
     made = store(here, key(n=1), table(1))
     copy(here, there)
