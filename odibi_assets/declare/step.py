@@ -119,9 +119,9 @@ class Step(Model):
         (), description="Files, folders or globs that the function or program reads by itself; their content counts."
     )
     env: Paths = Field((), description="Environment variables that the function or program reads; their values count.")
-    retry: Retry | None = Field(None, description="The pipeline's unless given.")
+    retry: Retry | None = Field(None, description="The pipeline's unless given, none where null.")
     timeout: TimeoutSeconds | None = Field(
-        None, description="Seconds that an attempt may take; the pipeline's unless given."
+        None, description="Seconds that an attempt may take; the pipeline's unless given, no limit where null."
     )
     critical: bool = Field(
         False,

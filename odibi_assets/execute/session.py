@@ -129,7 +129,7 @@ class Session:
     ) -> TimeLimit:
         """What an attempt may take: its own time-out, or what is left of the run's where that is less."""
         pipeline = self.identified.pipeline
-        timeout, left = pipeline.by_name[name].timeout or pipeline.timeout, self._run_time_left_s()
+        timeout, left = pipeline.timeout_of(name), self._run_time_left_s()
         if left is not None and (timeout is None or left < timeout):
             return TimeLimit(max(left, 0.0), lambda: self._run_timeout(f"Step {name!r} was stopped"), give_up)
         told = (

@@ -113,7 +113,7 @@ def _asset(
     source: PipelineSource, loaded: Identified, step: Step, code_version: str, position: int
 ) -> dg.AssetsDefinition:
     pipeline = loaded.pipeline
-    retry = step.retry or pipeline.retry
+    retry = pipeline.retry_of(step.name)
 
     keys = asset_keys(pipeline.name, step)
     taken = {input_key(pipeline, input) for input in step.bindings.values()}

@@ -80,7 +80,7 @@ def test_how_far_a_long_read_or_commit_is_stands_beside_it() -> None:
 
 def test_what_the_plan_skips_or_reuses_is_done_from_the_start() -> None:
     (step,) = steps(1, "bronze")
-    watched = Watched(("bronze", 1), ("gold", 1), bronze_0=skipped(step, "skipped, as --skip asks"))
+    watched = Watched(("bronze", 1), ("gold", 1), bronze_0=skipped(step, "skipped, as asked"))
     watched.begin()
     screen = watched.screen()
     assert "1/2 steps" in screen[0]

@@ -66,6 +66,17 @@ def test_without_a_preset_nothing_is_filled_in() -> None:
     assert read("").model_fields_set == {"name", "steps"}
 
 
+def test_null_exempts_a_step_from_what_the_pipeline_says() -> None:
+    text = STEPS.replace("retry: {max_retries: 7}, timeout: 60", "retry: null, timeout: null")
+    definition = define(parse_yaml(f"name: pipe\npreset: production\ntimeout: 9\n{text}", file="pipe.yaml"), Path())
+    pipeline = definition.checked()
+    assert (pipeline.timeout_of("raw"), pipeline.retry_of("raw").max_retries) == (9, 3)
+    assert (pipeline.timeout_of("total"), pipeline.retry_of("total").max_retries) == (None, 0)
+    shown = {policy.name: policy for policy in effective(pipeline, definition.data).steps["total"]}
+    assert (shown["timeout"].value, shown["timeout"].origin) == (None, "step")
+    assert (shown["retry"].value, shown["retry"].origin) == (None, "step")
+
+
 def test_a_preset_may_come_from_a_param() -> None:
     assert read('params: {kind: streaming}\npreset: "{{ params.kind }}"').cache.enabled is False
 

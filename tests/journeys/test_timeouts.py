@@ -249,12 +249,14 @@ def test_a_step_has_its_own_time_out_or_the_pipeline_s(project: ProjectFolder) -
         "pipe.yaml",
         declared(
             "  - {name: stuck, layer: bronze, python: 'naps:nap'}\n"
-            "  - {name: patient, layer: bronze, python: 'naps:nap', timeout: 600}\n",
+            "  - {name: patient, layer: bronze, python: 'naps:nap', timeout: 600}\n"
+            "  - {name: endless, layer: bronze, python: 'naps:nap', timeout: null}\n",
             "timeout: 0.3\non_error: continue",
         ),
     )
     document = project.run(status=1)
-    assert {step["name"]: step["outcome"] for step in document["steps"]} == {"stuck": "failed", "patient": "computed"}
+    outcomes = {step["name"]: step["outcome"] for step in document["steps"]}
+    assert outcomes == {"stuck": "failed", "patient": "computed", "endless": "computed"}
 
 
 @WORKERS
