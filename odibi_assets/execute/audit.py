@@ -191,7 +191,7 @@ class _Aside:
         if why_not is not None:
             raise _LeftOut(why_not)
         inputs = {name: self._input(taken) for name, taken in decision.step.bindings.items()}
-        timeout = step.timeout or self.identified.pipeline.timeout
+        timeout = self.identified.pipeline.timeout_of(step.name)
         told = f"it took longer than its timeout of {timeout:g} s" if timeout is not None else ""
         folder = self.folder / step.name
         try:

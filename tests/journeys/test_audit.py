@@ -161,6 +161,20 @@ def test_a_step_that_fails_when_it_is_computed_again_is_left_out_with_its_error(
     assert "computing it failed: AssertionError" in by_step(document)["summary"]["note"]
 
 
+def test_a_step_that_takes_longer_than_its_timeout_is_left_out(shop: ProjectFolder) -> None:
+    shop.edit("pipe.yaml", "python: transforms:summary", "python: transforms:summary\n    timeout: 2")
+    shop.edit("transforms.py", "import rules", "import time\n\nimport rules")
+    shop.edit(
+        "transforms.py",
+        "    return totals.assign(",
+        "    time.sleep(0 if pathlib.Path('stamp').stat().st_mtime < 15 else 60)\n    return totals.assign(",
+    )
+    shop.run()
+    os.utime(shop.root / "stamp", (20, 20))
+    found = by_step(audit(shop, "--sample", "100%"))["summary"]
+    assert (found["outcome"], "it took longer than its timeout of 2 s" in found["note"]) == ("left out", True)
+
+
 def test_rows_of_a_statement_in_an_order_that_it_does_not_promise_are_the_same(project: ProjectFolder) -> None:
     project.write("data/numbers.csv", "n\n" + "".join(f"{n}\n" for n in range(1000)))
     project.write(
