@@ -76,6 +76,21 @@ class Observation:
         }[self.kind]
 
 
+def observed_now(seen: Observation, root: Path, salt: bytes, env: Mapping[str, str]) -> Observation:
+    """The same thing in the state that it has now. What was not there and is there now counts by its content."""
+    if seen.kind == "variable":
+        return Observation("variable", seen.name, variable_state(seen.name, salt, env))
+    path, kind = root / seen.name, seen.kind
+    with unobserved():
+        if kind in ("missing", "present"):
+            is_there = os.path.lexists(path)
+            if kind == "present" and not is_there:
+                kind = "missing"
+            elif kind == "missing" and is_there:
+                kind = "folder" if path.is_dir() else "file"
+    return Observation(kind, seen.name, path_state(kind, path))
+
+
 def variable_state(name: str, salt: bytes, env: Mapping[str, str]) -> str | None:
     """Salted digest of a variable's value; None when it is not set."""
     return str(keyed_digest(salt, env[name].encode())) if name in env else None
