@@ -52,8 +52,9 @@ check: $(STAMP)  ## lint, types and import rules
 test: check $(DATA) $(SERVERS)  ## check, and all tests
 	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
-fuzz: $(STAMP)  ## random pipelines and edits, many more than the tests make
-	ODA_FUZZ_EDITS=2000 $(BIN)/python -m pytest tests/journeys/test_differential.py -s
+fuzz: $(STAMP)  ## 10,000 random edits of random pipelines, twenty times what the tests make
+	ODA_FUZZ_EDITS=5000 $(BIN)/python -m pytest tests/journeys/test_differential.py \
+		tests/journeys/test_differential_inputs.py --numprocesses 2 --dist loadfile -rP
 
 torture: $(STAMP)  ## a thousand runs killed at random moments, and faults at many operations of the store
 	ODA_TORTURE_KILLS=1000 $(BIN)/python -m pytest tests/journeys/test_torture.py tests/journeys/test_faults.py \

@@ -43,6 +43,10 @@ def plan(
         declared = opened.source.definition(opened.overrides).data
         policies = effective_policies(opened.identified.pipeline, declared)
     if json:
-        print_json(report.to_json() | ({"policies": policies.to_json()} if policies is not None else {}))
+        imports = {"imports": list(opened.identity.computed_values)}
+        print_json(report.to_json() | imports | ({"policies": policies.to_json()} if policies is not None else {}))
     else:
-        typer.echo(plan_text(report) + (f"\n\n{policies_text(policies)}" if policies is not None else ""))
+        typer.echo(
+            plan_text(report, opened.identity.computed_values)
+            + (f"\n\n{policies_text(policies)}" if policies is not None else "")
+        )

@@ -93,7 +93,7 @@ def answer(arguments: list[str], started: float) -> int | None:
     if quick.command == "plan":
         world.files.save()
         report = plan_report(plan, witness.identity, project.environment)
-        print(json.dumps(report.to_json()) if quick.as_json else plan_text(report))
+        print(json.dumps(report.to_json() | {"imports": []}) if quick.as_json else plan_text(report))
         return 0
     if plan.to_run or not copies_are_right(plan, world):
         leave(world.urls, witness.identity.name)

@@ -55,12 +55,16 @@ def table(
     return "\n".join(rendered)
 
 
-def plan_text(report: Report) -> str:
-    """A plan: what runs, and why."""
+def plan_text(report: Report, imports: Sequence[str] = ()) -> str:
+    """A plan: what runs, and why; what keeps it from being made without importing the user's modules."""
     rows = [(step.name, step.layer, step.outcome, step.reason) for step in report.steps]
     counts = ", ".join(f"{count} {outcome}" for outcome, count in by_outcome(report).items())
     steps = table(("step", "layer", "outcome", "reason"), rows, colour_by=2)
-    return f"{steps}\n\n{report.pipeline}: {counts}. Nothing was run."
+    lines = [steps, "", f"{report.pipeline}: {counts}. Nothing was run."]
+    if imports:
+        more = f", and {len(imports) - 3} more" if len(imports) > 3 else ""
+        lines.append(f"Its modules are imported each time: {'; '.join(imports[:3])}{more}.")
+    return "\n".join(lines)
 
 
 def policies_text(policies: Effective) -> str:

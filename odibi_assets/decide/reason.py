@@ -16,7 +16,7 @@ class Reason:
     Attributes:
         kind: ``code``, ``params``, ``bindings``, ``files``, ``env``, ``engine``, ``settings``, ``outputs``,
             ``first``, ``revoked``, ``waits``, ``forced``, ``obstacle``, ``damaged``, ``trace``, ``expired``,
-            ``finished``, ``shared``, ``skipped``, ``absent``, ``same``.
+            ``finished``, ``shared``, ``skipped``, ``absent``, ``accepted``, ``same``.
         text: The sentence, without its place.
         place: ``file:line``.
     """

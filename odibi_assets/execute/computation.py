@@ -271,11 +271,24 @@ class Computation:
         """What the step did to module values, or took of what an earlier step of this process did."""
         before = self.mutated & set(decision.key.code if decision.key is not None else ())
         now = self.identified.values.changed()
-        own = sorted(now - self.mutated)
+        # What no other step takes, a memo that the step fills, starts afresh in each process and reaches nobody.
+        own = sorted(name for name in now - self.mutated if self._is_shared(name, decision.step.name))
         self.mutated.update(now)
         if own:
             return f"it changes the module value {', '.join(own)}"
         return f"it takes {', '.join(sorted(before))}, which an earlier step changed" if before else None
+
+    def _is_shared(self, value: str, step: str) -> bool:
+        """Does another step reach a module value, by its name, with its whole module, or in another way?"""
+        reaching = {value, f"{value.rpartition('.')[0]} (whole)"}
+        found = self.identified.values.identity(value)
+        return any(
+            other.name != step
+            and (
+                not reaching.isdisjoint(other.key.code) or found in self.identified.mutable.get(other.name, frozenset())
+            )
+            for other in self.identified.identity.steps
+        )
 
     def _standing(self, decision: Decision, obstacles: Mapping[str, str]) -> list[tuple[str, str]]:
         allow = decision.step.allow

@@ -8,8 +8,10 @@ Bytecode depends on Python's minor version, which is part of every key anyway.
 from __future__ import annotations
 
 import dis
+import itertools
+import re
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,6 +118,8 @@ class Usage:
         takes_attributes: It takes attributes by names that are texts, be they computed or not.
         computes_names: A line on which a name is computed at run time, if there is one.
         computes_imports: The same for a module's name, which may be one that nothing loaded yet.
+        named_in_texts: Words of the texts handed to what looks names up in its caller: ``frame.query("x > @LIMIT")``.
+        tells: What it asks of functions beside what they do: ``told`` (documentation, annotations), ``text``.
     """
 
     references: list[Reference] = field(default_factory=list)
@@ -126,8 +130,18 @@ class Usage:
     takes_attributes: bool = False
     computes_names: int | None = None
     computes_imports: int | None = None
+    named_in_texts: set[str] = field(default_factory=set)
+    tells: set[str] = field(default_factory=set)
 
 
+_WORD = re.compile(r"[^\W\d]\w*")
+_TAKES_TEXT = frozenset({"query", "eval", "evaluate", "sql", "execute", "from_query"})
+_LEADS_ANYWHERE = frozenset({"__subclasses__", "__globals__", "f_globals", "f_locals"})
+_TELLING = {
+    **dict.fromkeys(("__doc__", "getdoc", "__annotations__", "get_annotations", "get_type_hints"), "told"),
+    **dict.fromkeys(("signature", "getfullargspec"), "told"),
+    **dict.fromkeys(("getsource", "getsourcelines", "findsource", "getcomments"), "text"),
+}
 _COMPUTING = frozenset({"exec", "eval", "globals", "locals", "vars", "compile", "__import__"})
 _TAKING = frozenset({"getattr", "vars", "attrgetter", "methodcaller", "__getattribute__", "__dict__"})
 _IMPORTING = frozenset({"exec", "eval", "compile", "__import__"})
@@ -137,7 +151,21 @@ def usage(code: types.CodeType) -> Usage:
     """Everything outside itself that a function's code names."""
     found = Usage()
     _collect(code, {}, found)
+    if _TAKES_TEXT & found.free_attributes.keys():
+        for text in _texts(code):
+            found.named_in_texts.update(_WORD.findall(text))
+    named = {*found.free_attributes, *(reference.name for reference in found.references)}
+    named |= {attribute for reference in found.references for attribute in reference.attributes}
+    found.tells = {_TELLING[name] for name in named & _TELLING.keys()}
     return found
+
+
+def _texts(code: types.CodeType) -> Iterator[str]:
+    for constant in code.co_consts:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, types.CodeType):
+            yield from _texts(constant)
 
 
 @dataclass(frozen=True)
@@ -151,6 +179,7 @@ def _collect(code: types.CodeType, outer: Mapping[str, _Alias], found: Usage) ->
     instructions = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "EXTENDED_ARG")]
     aliases: dict[str, _Alias] = dict(outer)
     line = code.co_firstlineno
+    _note_computed_texts(instructions, line, found)
     found.set_order = found.set_order or order_of_a_set(code)
     i = 0
     while i < len(instructions):
@@ -195,6 +224,17 @@ def _collect(code: types.CodeType, outer: Mapping[str, _Alias], found: Usage) ->
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             _collect(constant, aliases, found)
+
+
+def _note_computed_texts(instructions: list[dis.Instruction], line: int, found: Usage) -> None:
+    """A text that is no constant may name anything, as may what leads to every subclass or namespace."""
+    for instruction, following in itertools.pairwise(instructions):
+        line = instruction.starts_line or line
+        if instruction.opname in _ATTRIBUTES and (
+            instruction.argval in _LEADS_ANYWHERE
+            or (instruction.argval in _TAKES_TEXT and following.opname != "LOAD_CONST")
+        ):
+            found.computes_names = found.computes_names or line
 
 
 def _note_computed(name: str, attributes: tuple[str, ...], line: int, found: Usage) -> None:

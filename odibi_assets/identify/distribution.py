@@ -118,11 +118,13 @@ def identity(name: str) -> tuple[str, ...]:
     A distribution that came from a local path or URL also counts by the digest of its RECORD.
     """
     found: dict[str, str] = {}
-    waiting = [name]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    waiting = [(name, frozenset[str]())]
     while waiting:
-        current = _normalised(waiting.pop())
-        if current in found:
+        current, extras = _normalised(waiting[-1][0]), waiting.pop()[1]
+        if (current, extras) in seen:
             continue
+        seen.add((current, extras))
         try:
             distribution = importlib.metadata.distribution(current)
         except importlib.metadata.PackageNotFoundError:
@@ -130,7 +132,7 @@ def identity(name: str) -> tuple[str, ...]:
         record = distribution.read_text("RECORD") if distribution.read_text("direct_url.json") else None
         suffix = f"@{Digest.of_bytes(record.encode())}" if record else ""
         found[current] = f"{current}=={distribution.version}{suffix}"
-        waiting.extend(_requirements(distribution))
+        waiting.extend(_requirements(distribution, extras))
     return tuple(found[key] for key in sorted(found))
 
 
@@ -138,13 +140,16 @@ def _normalised(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
 
 
-def _requirements(distribution: importlib.metadata.Distribution) -> list[str]:
-    names = []
+def _requirements(
+    distribution: importlib.metadata.Distribution, extras: frozenset[str]
+) -> list[tuple[str, frozenset[str]]]:
+    """What a distribution requires, each with the extras it asks for; ``extras`` are those asked of itself."""
+    found = []
     for text in distribution.requires or ():
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            names.append(requirement.name)
-    return names
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            found.append((requirement.name, frozenset(requirement.extras)))
+    return found

@@ -12,13 +12,13 @@ import functools
 import os
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.distribution import is_first_party, owner_of_module
-from odibi_assets.identify.source_loader import LoadedSource, source_of
+from odibi_assets.identify.source_loader import IMPORTED, LoadedSource, source_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,47 @@ class Effect:
     text: str
     line: int
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClassSource:
+    """A class as it is written: its identity, the names its body binds, those it uses, those of its decorators."""
+
+    digest: Digest
+    members: frozenset[str]
+    names: tuple[str, ...]
+    decorators: tuple[str, ...]
+
+
+def class_source(module: types.ModuleType, name: str) -> ClassSource | None:
+    """A top-level class of a module; None where it is made in another way."""
+    source = source_of(module)
+    return None if source is None else _class_sources(source).get(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _class_sources(source: LoadedSource) -> dict[str, ClassSource]:
+    found = {}
+    for statement in _top_level(_tree(source).body):
+        if isinstance(statement, ast.ClassDef):
+            clean = _without_docstrings(statement)
+            members = {
+                node.id
+                for inner in statement.body
+                for node in ast.walk(inner)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            }
+            members |= {
+                inner.name
+                for inner in statement.body
+                if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+            }
+            names = sorted({node.id for node in ast.walk(statement) if isinstance(node, ast.Name)})
+            decorators = [ast.unparse(decorator).partition("(")[0] for decorator in statement.decorator_list]
+            roots = tuple(decorator.partition(".")[0] for decorator in decorators)
+            digest = Digest.of_struct("class source", ast.dump(clean))
+            found[statement.name] = ClassSource(digest, frozenset(members), tuple(names), roots)
+    return found
 
 
 def effects_of(module: types.ModuleType) -> tuple[Effect, ...]:
@@ -43,7 +84,7 @@ def effects_of(module: types.ModuleType) -> tuple[Effect, ...]:
 def module_digest(module: types.ModuleType) -> Digest | None:
     """Identity of a whole module, apart from comments, docstrings and formatting."""
     source = source_of(module)
-    return None if source is None else Digest.of_struct("module", ast.dump(_without_docstrings(_tree(source))))
+    return None if source is None else _module_digest(source)
 
 
 def sources_below(root: Path) -> Iterator[str]:
@@ -71,13 +112,10 @@ def binding_line(module: types.ModuleType | None, name: str) -> int | None:
     return _binding_lines(source).get(name) if source is not None else None
 
 
-def computed_names(module: types.ModuleType) -> dict[str, int]:
-    """Names that a module binds to the result of a call that is not known to be pure → line.
-
-    Such a value may be another one at the next import, though no file changed (truth.md 5).
-    """
+def statements_of(module: types.ModuleType, name: str) -> tuple[ast.stmt, ...]:
+    """The top-level statements of a module that bind a name, or may change the value that it is bound to."""
     source = source_of(module)
-    return _computed_names(source) if source is not None else {}
+    return _statements_by_name(source)[name] if source is not None else ()
 
 
 def imported_modules(
@@ -94,10 +132,16 @@ def imported_modules(
         source = source_of(module)
         package = module.__name__.rpartition(".")[0]
         names = set(_import_names(source, module.__package__ or "") if source is not None else ())
+        names |= IMPORTED.get(module.__name__, set())
         if package:
             names.add(package)
         waiting.extend(sys.modules[name] for name in names if name in sys.modules)
     return dict(sorted(found.items()))
+
+
+@functools.lru_cache(maxsize=4096)
+def _module_digest(source: LoadedSource) -> Digest:
+    return Digest.of_struct("module", ast.dump(_without_docstrings(_tree(source))))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -111,7 +155,9 @@ def _effects(source: LoadedSource, own: frozenset[str]) -> tuple[Effect, ...]:
     for statement in _effective(_tree(source).body, source):
         if not _declares(statement, own):
             clean = _without_docstrings(statement)
-            names = sorted({node.id for node in ast.walk(statement) if isinstance(node, ast.Name)})
+            used = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+            # What the statement itself binds counts where it is reached: ``with open(…) as file: LIMITS = load(file)``.
+            names = sorted({node.id for node in used} - {node.id for node in used if isinstance(node.ctx, ast.Store)})
             text = ast.unparse(clean).splitlines()[0][:80]
             found.append(Effect(Digest.of_struct("effect", ast.dump(clean)), text, statement.lineno, tuple(names)))
     return tuple(found)
@@ -130,34 +176,37 @@ def _binding_lines(source: LoadedSource) -> dict[str, int]:
     return lines
 
 
-_PURE_CALLS = frozenset(
-    """Path PurePath PosixPath dict list tuple set frozenset int float str bytes bool complex range sorted len min
-    max sum abs round zip enumerate map filter reversed slice re.compile Decimal decimal.Decimal Fraction
-    timedelta datetime.timedelta namedtuple collections.namedtuple OrderedDict defaultdict MappingProxyType
-    types.MappingProxyType logging.getLogger getLogger TypeVar typing.TypeVar NewType partial functools.partial
-    field dataclasses.field Enum pathlib.Path threading.Lock threading.RLock Lock RLock resolve absolute with_name
-    joinpath with_suffix format join split strip lower upper replace keys values items itemgetter attrgetter""".split()
-)
-
-
 @functools.lru_cache(maxsize=4096)
-def _computed_names(source: LoadedSource) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _statements_by_name(source: LoadedSource) -> Mapping[str, tuple[ast.stmt, ...]]:
+    found: dict[str, list[ast.stmt]] = {}
+    stars: list[ast.stmt] = []
     for statement in _top_level(_tree(source).body):
-        if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and statement.value is not None:
-            calls = [node for node in ast.walk(statement.value) if isinstance(node, ast.Call)]
-            if any(not _is_pure(call) for call in calls):
-                targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-                for target in targets:
-                    for node in ast.walk(target):
-                        if isinstance(node, ast.Name):
-                            found[node.id] = statement.lineno
-    return found
+        names: set[str] = set()
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            names = {alias.asname or alias.name.partition(".")[0] for alias in statement.names}
+            stars += [statement] if "*" in names else []
+        elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names = {statement.name}
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            names = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+            names |= {node.target.id for node in ast.walk(statement) if isinstance(node, ast.NamedExpr)}
+        else:
+            names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        for name in names:
+            found.setdefault(name, []).append(statement)
+    return _WithStars({name: tuple(statements) for name, statements in found.items()}, tuple(stars))
 
 
-def _is_pure(call: ast.Call) -> bool:
-    name = ast.unparse(call.func)
-    return name in _PURE_CALLS or name.rpartition(".")[2] in _PURE_CALLS
+class _WithStars(dict[str, tuple[ast.stmt, ...]]):
+    """Statements by name; a name that none binds may come from a star import."""
+
+    def __init__(self, found: Mapping[str, tuple[ast.stmt, ...]], stars: tuple[ast.stmt, ...]) -> None:
+        super().__init__(found)
+        self.stars = stars
+
+    def __missing__(self, name: str) -> tuple[ast.stmt, ...]:
+        return self.stars
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -220,7 +269,10 @@ def _registers(decorator: ast.expr, source: LoadedSource) -> bool:
     if module is None:
         return False
     top = module.partition(".")[0]
-    return top not in ("odibi_assets", "dagster", "numba", "tenacity", "pydantic") and owner_of_module(top) is not None
+    return (
+        top not in ("odibi_assets", "dagster", "numba", "tenacity", "pydantic", "attr", "attrs")
+        and owner_of_module(top) is not None
+    )
 
 
 @functools.lru_cache(maxsize=4096)

@@ -9,7 +9,9 @@ right without a rule for each.
 from __future__ import annotations
 
 import builtins
+import collections
 import contextlib
+import dataclasses
 import enum
 import functools
 import importlib
@@ -21,7 +23,7 @@ import re
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -31,19 +33,29 @@ from odibi_assets.identify import distribution
 from odibi_assets.identify.code_object import Reference, code_digest, usage
 from odibi_assets.identify.digest import Digest, encode
 from odibi_assets.identify.effects import (
+    ClassSource,
     binding_line,
+    class_source,
     effects_of,
     imported_modules,
     module_digest,
     source_digest,
     sources_below,
 )
+from odibi_assets.identify.import_purity import Judgement
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.library_value import library_value
 from odibi_assets.identify.machine_fact import fact_behind
 from odibi_assets.identify.observed_inputs import note_machine_fact
 from odibi_assets.identify.shown_value import safe_repr
-from odibi_assets.identify.volatile import computed_volatility, free_volatility, seeded_modules, volatility
+from odibi_assets.identify.source_loader import source_of
+from odibi_assets.identify.volatile import (
+    PUBLIC_MODULES,
+    computed_volatility,
+    free_volatility,
+    seeded_modules,
+    volatility,
+)
 
 
 @dataclass
@@ -55,6 +67,8 @@ class Fingerprint:
         obstacles: What the code does that makes its result non-reusable.
         modules: First-party modules reached.
         values: Module values reached: name → module, and name there.
+        names: Global names that were followed, each with its module.
+        mutable: Identities of the objects reached that can be changed in place.
         computes_imports: It imports modules by computed names, so every source below the root counts.
         seeded: Modules whose global random generator it seeds.
         memos: Functions reached that remember what they returned, as ``functools.lru_cache`` makes them.
@@ -64,6 +78,8 @@ class Fingerprint:
     obstacles: list[Obstacle] = field(default_factory=list)
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
     values: dict[str, tuple[str, str]] = field(default_factory=dict)
+    names: set[tuple[str, str]] = field(default_factory=set)
+    mutable: set[int] = field(default_factory=set)
     computes_imports: bool = False
     seeded: set[str] = field(default_factory=set)
     memos: list[Any] = field(default_factory=list)
@@ -80,12 +96,33 @@ def fingerprint(
         extra_modules: First-party modules loaded for the pipeline, whose top-level effects count too.
     """
     walk = _Walk(root)
-    walk.add("the step's function", function)
-    walk.mark_start(function)
+    walk.add_start(function)
     for module in extra_modules:
         walk.result.modules.setdefault(module.__name__, module)
     walk.add_effects()
+    walk.add_told()
     return walk.result
+
+
+def judgement(function: Any, root: Path) -> Judgement:
+    """Does a first-party function or class answer the same at the next import, as far as its code tells?"""
+    walk = _Walk(root)
+    walk.add("a function called by an import", function)
+    found = walk.result.obstacles
+    if walk.whole_modules:
+        return Judgement("it computes names", frozenset(walk.result.names))
+    return Judgement(found[0].text if found else None, frozenset(walk.result.names))
+
+
+def is_first_party_module(module: types.ModuleType) -> bool:
+    """Is a module the user's own code?"""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        folders = list(getattr(module, "__path__", ()))
+        return bool(folders) and all(
+            distribution.is_first_party(os.path.join(folder, "__init__.py")) for folder in folders
+        )
+    return distribution.is_first_party(file)
 
 
 def value_digest(name: str, value: Any, root: Path) -> Digest:
@@ -94,7 +131,8 @@ def value_digest(name: str, value: Any, root: Path) -> Digest:
     return walk.encoded(name, walk.add(name, value))
 
 
-_SCALARS = (type(None), bool, int, float, complex, str, bytes, bytearray, range, type(...))
+_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes, bytearray, range, type(...)})
+_COLLECTIONS = frozenset({list, tuple, set, frozenset})
 _LOCKS = (type(threading.Lock()), type(threading.RLock()))
 
 
@@ -107,14 +145,15 @@ class _Walk:
         self.values: set[str] = set()
         self.named: set[int] = set()
         self.whole_modules = False
+        self.tells: set[str] = set()
 
     # What each kind of object adds, and how it is named inside a value that holds it.
 
     def add(self, name: str, value: Any, place: str | None = None) -> object:
         """Add what a value brings with it; returns an encodable stand-in for the value."""
-        if isinstance(value, str) and (value == str(self.root) or value.startswith(f"{self.root}{os.sep}")):
+        if type(value) is str and (value == str(self.root) or value.startswith(f"{self.root}{os.sep}")):
             return ("path text", value[len(str(self.root)) :])
-        if isinstance(value, _SCALARS):
+        if type(value) in _SCALARS:
             return value
         if isinstance(value, PurePath):
             return ("path", self._relative(str(value)))
@@ -122,6 +161,8 @@ class _Walk:
             return ("again", self.seen[id(value)][1])
         self.seen[id(value)] = (value, self._unique(self._name_of(value, name)))
         adder = self._adder(value)
+        if adder in (self._add_mapping, self._add_extended, self._add_instance) or isinstance(value, (list, set)):
+            self.result.mutable.add(id(value))
         return adder(name, value, place)
 
     def _unique(self, name: str) -> str:
@@ -146,6 +187,7 @@ class _Walk:
                 types.MethodType,
                 functools.partial,
                 functools.partialmethod,
+                functools.singledispatchmethod,
                 staticmethod,
                 classmethod,
                 property,
@@ -171,13 +213,20 @@ class _Walk:
         if isinstance(value, enum.Enum):
             return self._add_enum
         if isinstance(value, (dict, types.MappingProxyType)):
-            return self._add_mapping
+            return self._add_mapping if type(value) in (dict, types.MappingProxyType) else self._add_extended
         if isinstance(value, (list, tuple, set, frozenset)):
-            return self._add_collection
+            return self._add_collection if type(value) in _COLLECTIONS else self._add_extended
         return self._add_instance
 
-    def mark_start(self, function: Callable[..., Any]) -> None:
-        """The step's own function is shown as such, all else as its helpers."""
+    def add_start(self, function: Callable[..., Any]) -> None:
+        """Add the step's own function, which is shown as such, all else as its helpers.
+
+        A step may name any callable: the arguments of a partial, and the state of an instance, count too.
+        """
+        stand_in = self.add("the step's function", function)
+        if not (isinstance(stand_in, tuple) and stand_in[0] in ("function", "class")):
+            digest = Digest.of_struct("value", self.encoded("the step's function", stand_in))
+            self.result.items["the step's function"] = Item(digest, "value", shown=safe_repr(function))
         name = self._name_of(inspect.unwrap(function), "")
         if name in self.result.items:
             self.result.items[name] = replace(self.result.items[name], kind="function")
@@ -187,8 +236,10 @@ class _Walk:
         full = self.seen[id(function)][1]
         if not self._first_party_code(code):
             self._add_distribution(function.__module__, full)
+            self._add_wrapped(full, function, place)
             self._judge_held(function, place)
             return ("function", full)
+        self.result.names.add((str(function.__module__), function.__qualname__.partition(".")[0]))
         where = self._place(code.co_filename, code.co_firstlineno)
         defaults = [self.add(f"{full} default", item, where) for item in (function.__defaults__ or ())]
         keywords = {
@@ -202,13 +253,68 @@ class _Walk:
         for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             bindings.append((variable, self._add_cell(f"{full}.{variable}", cell, where)))
         for attribute, value in vars(function).items():
-            if callable(value):
-                bindings.append((attribute, self.add(f"{full}.{attribute}", value, where)))
+            # What other tools hang on a function is theirs, unless the code asks for it.
+            if attribute == "__wrapped__" or not attribute.startswith("__"):
+                bindings.append((attribute, self._add_attribute(f"{full}.{attribute}", value, where)))
         bindings += self._add_references(function)
         # Bytecode holds the names that a function uses; to which function each name led counts as well.
         bound = self.encoded(full, bindings, where)
         self.result.items[full] = replace(self.result.items[full], digest=Digest.of_struct("bound", [digest, bound]))
         return ("function", full)
+
+    def _add_attribute(self, name: str, value: Any, where: str) -> object:
+        if callable(value):
+            return self.add(name, value, where)
+        # A decorator's arguments may stand here, and nowhere else.
+        self._add_value(name, value, where)
+        return None
+
+    def _add_wrapped(self, full: str, function: types.FunctionType, place: str | None) -> None:
+        """A library's function that holds one of the user's in its closure: a decorator's wrapper.
+
+        The user's part counts, and what else the closure holds as far as it can be told.
+        """
+        cells: list[tuple[str, Any]] = list(vars(function).items())
+        for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            with contextlib.suppress(ValueError):  # not filled yet
+                cells.append((variable, cell.cell_contents))
+        if not any(self._holds_first_party(value, 4) for _, value in cells):
+            return
+        told: list[object] = []
+        for variable, value in cells:
+            if self._holds_first_party(value, 4):
+                told.append((variable, self._add_held(f"{full}.{variable}", value, place)))
+            elif type(value) in _SCALARS:
+                told.append((variable, value))
+        self.result.items[full] = Item(Digest.of_struct("wrapper", self.encoded(full, told)), "helper", place=place)
+
+    def _add_held(self, name: str, value: Any, place: str | None) -> object:
+        """The user's code inside a library's object, whose own state is the library's."""
+        if isinstance(value, types.FunctionType):
+            return (self.add(name, value, place), _annotations(value))
+        if isinstance(value, (type, functools.partial, types.MethodType)):
+            return self.add(name, value, place)
+        return [
+            (str(key), self._add_held(f"{name}.{key}", part, place))
+            for key, part in _parts(value)
+            if self._holds_first_party(part, 4)
+        ]
+
+    def _holds_first_party(self, value: Any, depth: int) -> bool:
+        if isinstance(value, types.FunctionType):
+            if self._first_party_code(value.__code__):
+                return True
+            held = [cell.cell_contents for cell in value.__closure__ or () if cell != types.CellType()]
+            held.append(vars(value).get("__wrapped__"))
+            return depth > 0 and any(self._holds_first_party(part, depth - 1) for part in held)
+        if isinstance(value, type):
+            module = sys.modules.get(value.__module__)
+            return module is not None and is_first_party_module(module)
+        if isinstance(value, functools.partial):
+            return self._holds_first_party(value.func, depth)
+        if isinstance(value, types.MethodType):
+            return self._holds_first_party(value.__func__, depth)
+        return depth > 0 and any(self._holds_first_party(part, depth - 1) for _, part in _parts(value))
 
     def _add_cell(self, name: str, cell: types.CellType, where: str) -> str | None:
         try:
@@ -255,6 +361,10 @@ class _Walk:
             kind, text, place = free[0], free[1], self._place(file, free[2])
             if not any(known.kind == kind and known.place == place for known in self.result.obstacles):
                 self._obstruct(kind, text, place)
+        for name in sorted(found.named_in_texts & function.__globals__.keys()):
+            line = function.__code__.co_firstlineno
+            self._add_reference(Reference(name, (), line), function.__globals__, self._place(file, line))
+        self.tells |= found.tells
         self.whole_modules |= found.computes_names is not None
         self.result.computes_imports |= found.computes_imports is not None
         return bindings
@@ -286,37 +396,40 @@ class _Walk:
             if reference.imported and not hasattr(target, attribute):
                 self._import_submodule(target, attribute)
             if not hasattr(target, attribute):
-                if not self._is_first_party_module(target):
+                if not is_first_party_module(target):
                     attributes.insert(0, attribute)
                     break
                 return (), None
             target, base = getattr(target, attribute), attribute
         if isinstance(target, types.ModuleType):
-            if reference.whole or not self._is_first_party_module(target):
+            if reference.whole or not is_first_party_module(target):
                 self.add(target.__name__, target, place)
             name = ".".join((target.__name__, *attributes))
             return (name,), name
         self._add_named(base, target, owner, namespace, place)
-        if owner is not None and not self._is_first_party_module(owner):
+        if owner is not None and not is_first_party_module(owner):
             used = f"{owner.__name__}.{base}"
             return (".".join((used, *attributes)), *self._qualified(target, attributes)), used
         return self._qualified(target, attributes), self._named(target)
 
     def _import_submodule(self, package: types.ModuleType, name: str) -> None:
         """``from package import name`` inside a function may name a module that nothing imported yet."""
-        if hasattr(package, "__path__") and self._is_first_party_module(package):
+        if hasattr(package, "__path__") and is_first_party_module(package):
             with contextlib.suppress(ModuleNotFoundError):  # an attribute that is set later, or never
                 importlib.import_module(f"{package.__name__}.{name}")
 
     def _add_named(
         self, base: str, target: Any, owner: types.ModuleType | None, namespace: Mapping[str, Any], place: str
     ) -> None:
-        if isinstance(target, (types.FunctionType, type, types.BuiltinFunctionType)):
+        module = owner.__name__ if owner is not None else str(namespace.get("__name__", ""))
+        self.result.names.add((module, base))
+        if isinstance(target, (types.FunctionType, type)) or (
+            isinstance(target, types.BuiltinFunctionType) and not self._is_bound(target)
+        ):
             self.named.add(id(target))
             self.add(base, target, place)
             return
-        module = owner.__name__ if owner is not None else str(namespace.get("__name__", ""))
-        if owner is not None and not self._is_first_party_module(owner):
+        if owner is not None and not is_first_party_module(owner):
             self._add_distribution(owner.__name__, base)
             return
         source = owner if owner is not None else sys.modules.get(module)
@@ -343,26 +456,47 @@ class _Walk:
     def _add_class(self, name: str, cls: type, place: str | None) -> object:
         full = self.seen[id(cls)][1]
         module = sys.modules.get(cls.__module__)
-        if module is None or not self._is_first_party_module(module):
+        if cls.__module__ == "types" and getattr(types, cls.__qualname__, None) is not cls:
+            module = None  # made by ``make_dataclass`` or ``new_class``, for whoever called it
+        elif module is None or not is_first_party_module(module):
             self._add_distribution(cls.__module__, full)
             return ("class", full)
-        where = self._class_place(cls, module) or place
-        self.result.values[full] = (cls.__module__, cls.__qualname__)
+        self.result.names.add((cls.__module__, cls.__qualname__.partition(".")[0]))
+        where = (self._class_place(cls, module) if module is not None else None) or place
+        if module is not None:
+            self.result.values[full] = (cls.__module__, cls.__qualname__)
         self._note_module(cls.__module__, getattr(module, "__file__", "") or "")
         bases = [self.add(f"{full} base", base, where) for base in cls.__bases__]
         meta = self.add(f"{full} metaclass", type(cls), where)
+        written = class_source(module, cls.__qualname__) if module is not None else None
+        by_library = module is not None and written is not None and self._is_made_by_library(cls, module, written)
         members = []
         for key, value in sorted(vars(cls).items()):
-            if key not in CLASS_NOISE:
+            # What a library's metaclass or decorator adds follows from the class as it is written, and its version.
+            if key not in CLASS_NOISE and not (by_library and written is not None and key not in written.members):
                 members.append((key, self.add(f"{full}.{key}", value, where)))
-        annotations = {key: str(value) for key, value in vars(cls).get("__annotations__", {}).items()}
-        shape = self.encoded(full, (bases, meta, members, annotations), where)
-        self.result.items[full] = Item(Digest.of_struct("class", shape), "class", place=where)
+        for key, one in vars(cls).get("__dataclass_fields__", {}).items():
+            if one.metadata:  # what a field says beside what the methods do
+                members.append((f"{key} metadata", self.add(f"{full}.{key} metadata", dict(one.metadata), where)))
+        shape: list[object] = [bases, meta, members, _annotations(cls), _order(cls)]
+        if by_library and module is not None and written is not None:
+            shape.append(written.digest)
+            for reference in written.names:
+                if reference in vars(module):
+                    self._add_named(reference, vars(module)[reference], None, vars(module), where or "")
+        self.result.items[full] = Item(
+            Digest.of_struct("class", self.encoded(full, shape, where)), "class", place=where
+        )
         return ("class", full)
+
+    def _is_made_by_library(self, cls: type, module: types.ModuleType, written: ClassSource) -> bool:
+        makers = [type(cls), *(vars(module).get(name) for name in written.decorators)]
+        names = [getattr(maker, "__module__", None) or getattr(maker, "__name__", "") for maker in makers if maker]
+        return any(distribution.owner_of_module(name) is not None for name in names if name)
 
     def _add_wrapper(self, name: str, value: Any, place: str | None) -> object:
         parts: list[object] = [type(value).__qualname__]
-        for attribute in ("__func__", "func", "__self__", "fget", "fset", "fdel", "args", "keywords"):
+        for attribute in ("__func__", "func", "dispatcher", "__self__", "fget", "fset", "fdel", "args", "keywords"):
             part = getattr(value, attribute, None)
             if part is not None and not (attribute == "__self__" and isinstance(value, (staticmethod, classmethod))):
                 parts.append((attribute, self.add(f"{name}.{attribute}", part, place)))
@@ -372,8 +506,10 @@ class _Walk:
         module = getattr(value, "__module__", None) or type(getattr(value, "__self__", None)).__module__
         if isinstance(module, str):
             self._add_distribution(module, name)
+            self._note_module(module, "")
         self._judge_held(value, place)
-        return ("builtin", getattr(value, "__module__", None), getattr(value, "__qualname__", repr(value)))
+        told = ("builtin", getattr(value, "__module__", None), getattr(value, "__qualname__", repr(value)))
+        return ("bound", told, self.add(f"{name}.__self__", value.__self__, place)) if self._is_bound(value) else told
 
     def _judge_held(self, value: Any, place: str | None) -> None:
         """Judge a library's function that some value holds: a default, a class, a partial, a table of functions."""
@@ -398,7 +534,7 @@ class _Walk:
         return ("enum", self.add(name, type(value), place), value.name, held)
 
     def _add_module(self, name: str, module: types.ModuleType, place: str | None) -> object:
-        if not self._is_first_party_module(module):
+        if not is_first_party_module(module):
             self._add_distribution(module.__name__, name)
         else:
             self._note_module(module.__name__, module.__file__ or "")
@@ -417,16 +553,36 @@ class _Walk:
             [
                 (self.add(f"a key of {name}", key, place), self.add(f"{name}[{key!r}]", item, place))
                 for key, item in value.items()
+                if item is not vars(builtins)  # in the namespace of what ``exec`` ran
             ],
+        )
+
+    def _add_extended(self, name: str, value: Any, place: str | None) -> object:
+        """A mapping or collection of a class of its own: its methods and further state count beside what it holds."""
+        held = self._add_mapping if isinstance(value, dict) else self._add_collection
+        state = {**getattr(value, "__dict__", {}), **_slot_values(value)}
+        if isinstance(value, collections.defaultdict):
+            state["default_factory"] = value.default_factory
+        return (
+            "extended",
+            self.add(name, type(value), place),
+            held(name, value, place),
+            self.add(f"{name}.__dict__", state, place),
         )
 
     def _add_collection(self, name: str, value: Any, place: str | None) -> object:
         items = [self.add(f"{name}[{i}]", item, place) for i, item in enumerate(value)]
         if isinstance(value, (set, frozenset)):
             items = sorted(items, key=lambda item: self.encoded(name, item, place or "").hex)
-        return (type(value).__name__, items)
+        kind = next(base for base in type(value).__mro__ if base in _COLLECTIONS)
+        return (kind.__name__, items)
 
     def _add_instance(self, name: str, value: Any, place: str | None) -> object:
+        cls = type(value)
+        module = sys.modules.get(cls.__module__)
+        if module is not None and is_first_party_module(module):
+            state = {**getattr(value, "__dict__", {}), **_slot_values(value), **_inherited_value(value)}
+            return ("instance", self.add(name, cls, place), self.add(f"{name}.__dict__", state, place))
         wrapped = getattr(value, "__wrapped__", None) or getattr(value, "py_func", None)
         if value is os.environ or value is os.environb:
             return ("by name", "os.environ")  # what is taken of it is observed
@@ -435,13 +591,12 @@ class _Walk:
         if self._is_library_callable(value):
             return self._add_foreign(name, value, place)
         if wrapped is not None and callable(value):
-            self.add(f"{name} wrapper", type(value), place)
+            self.add(f"{name} wrapper", cls, place)
             return ("wraps", self.add(name, wrapped, place))
-        if type(value) is object or type(value).__module__ == "dataclasses":
-            return ("sentinel", type(value).__qualname__)
+        if cls is object or cls in _SENTINELS:
+            return ("sentinel", cls.__qualname__)
         if isinstance(value, re.Pattern):
             return ("pattern", value.pattern, int(value.flags))
-        cls = type(value)
         library = cls.__module__.partition(".")[0]
         if library in ("numpy", "pandas", "pyarrow"):
             encoded = library_value(value)
@@ -455,15 +610,26 @@ class _Walk:
             pass
         if isinstance(value, (types.GenericAlias,)) or library == "typing":
             return ("annotation", str(value))
-        module = sys.modules.get(cls.__module__)
-        if module is not None and self._is_first_party_module(module):
-            state = dict(getattr(value, "__dict__", {}))
-            for slot in _slots(cls):
-                if hasattr(value, slot):
-                    state[slot] = getattr(value, slot)
-            return ("instance", self.add(name, cls, place), self.add(f"{name}.__dict__", state, place))
+        if library in sys.stdlib_module_names:
+            reduced = _reduced(value)
+            if reduced is not None:
+                return ("reduced", self.add(f"{name} made", reduced, place))
         self._obstruct("value", f"{name} is a {cls.__module__}.{cls.__qualname__}, whose state can't be told", place)
         return ("opaque", cls.__qualname__)
+
+    def _is_bound(self, value: Any) -> bool:
+        """Is it a builtin method of an object, ``RATES.get``, that no library offers as a function of its own?"""
+        owner = getattr(value, "__self__", None)
+        if owner is None or isinstance(owner, (type, types.ModuleType)):
+            return False
+        module = sys.modules.get(type(owner).__module__)
+        offered = (
+            module is not None
+            and module is not builtins
+            and not is_first_party_module(module)
+            and getattr(module, value.__name__, None) is value  # ``random.random``
+        )
+        return not offered
 
     def _is_memo(self, wrapped: Any) -> bool:
         code = getattr(wrapped, "__code__", None)
@@ -478,14 +644,29 @@ class _Walk:
             and owner is not None
             and isinstance(name, str)
             and getattr(owner, name, None) is value
-            and not self._is_first_party_module(owner)
+            and not (is_first_party_module(owner) and (owner.__file__ or "").endswith(".py"))
         )
 
     # Effects, modules and distributions.
 
+    def add_told(self) -> None:
+        """Add what the code asks of functions and classes beside what they do: documentation, annotations, text."""
+        if not self.tells:
+            return
+        for value, name in list(self.seen.values()):
+            if name in self.result.items and isinstance(value, (types.FunctionType, type)):
+                told = Digest.of_struct("told", [value.__doc__, _annotations(value)])
+                self.result.items[f"{name} (told)"] = Item(told, "value", place=self.result.items[name].place)
+        if "text" in self.tells:
+            for name, module in imported_modules(self.result.modules.values(), is_first_party_module).items():
+                source = source_of(module)
+                if source is not None:
+                    place = self._relative(source.path)
+                    self.result.items[f"{name} (text)"] = Item(source.digest, "module", place=place)
+
     def add_effects(self) -> None:
         """Add the top-level effects of every first-party module that is loaded for this code."""
-        modules = imported_modules(self.result.modules.values(), self._is_first_party_module)
+        modules = imported_modules(self.result.modules.values(), is_first_party_module)
         if self.whole_modules:
             for name, module in modules.items():
                 digest = module_digest(module)
@@ -542,8 +723,13 @@ class _Walk:
 
     def _note_module(self, name: str, file: str) -> None:
         module = sys.modules.get(name)
-        if module is not None and self._is_first_party_module(module):
-            self.result.modules.setdefault(name, module)
+        if module is None or not is_first_party_module(module):
+            return
+        self.result.modules.setdefault(name, module)
+        path = getattr(module, "__file__", None)
+        if path and not path.endswith(".py"):  # compiled: what it does stands in its bytes alone
+            with contextlib.suppress(OSError):
+                self.result.items[f"{name} (file)"] = Item(Digest.of_file(path), "module", place=self._relative(path))
 
     def _obstruct(self, kind: str, text: str, place: str | None) -> None:
         obstacle = Obstacle(kind, text, place)
@@ -556,15 +742,6 @@ class _Walk:
         file = code.co_filename
         return True if file.startswith("<") and not file.startswith("<frozen") else distribution.is_first_party(file)
 
-    def _is_first_party_module(self, module: types.ModuleType) -> bool:
-        file = getattr(module, "__file__", None)
-        if file is None:
-            folders = list(getattr(module, "__path__", ()))
-            return bool(folders) and all(
-                distribution.is_first_party(os.path.join(folder, "__init__.py")) for folder in folders
-            )
-        return distribution.is_first_party(file)
-
     def _name_of(self, value: Any, name: str) -> str:
         code = getattr(value, "__code__", None)
         qualname = getattr(code, "co_qualname", None) or getattr(value, "__qualname__", None)
@@ -576,7 +753,7 @@ class _Walk:
         module = getattr(target, "__module__", None) or type(getattr(target, "__self__", None)).__module__
         if not isinstance(name, str) or not isinstance(module, str):
             return ()
-        module = _PUBLIC_MODULES.get(module, module)
+        module = PUBLIC_MODULES.get(module, module)
         own = name.rpartition(".")[2] if isinstance(target, types.BuiltinFunctionType) else name
         return (".".join((module, own, *attributes)),)
 
@@ -605,37 +782,9 @@ class _Walk:
 
 CLASS_NOISE = frozenset(
     """__doc__ __dict__ __weakref__ __module__ __annotations__ __firstlineno__ __static_attributes__ __qualname__
-    __dataclass_fields__ __dataclass_params__ __match_args__ __abstractmethods__ _abc_impl __orig_bases__
-    __parameters__ _member_map_ _member_names_ _value2member_map_ _member_type_ __slots__""".split()
+    __dataclass_fields__ __dataclass_params__ __abstractmethods__ _abc_impl __orig_bases__
+    __parameters__ _member_map_ _value2member_map_ _member_type_ __slots__""".split()
 )
-_PUBLIC_MODULES = {
-    "pandas._libs.tslibs.timestamps": "pandas",
-    "pandas.io.parquet": "pandas",
-    "pandas.io.sql": "pandas",
-    "pandas.io.feather_format": "pandas",
-    "pandas.io.orc": "pandas",
-    "pandas.io.pytables": "pandas",
-    "pyarrow.parquet.core": "pyarrow.parquet",
-    "numpy.random._generator": "numpy.random",
-    "numpy.random.mtrand": "numpy.random",
-    "numpy.random.bit_generator": "numpy.random",
-    "numpy.random._pcg64": "numpy.random",
-    "numpy.random._philox": "numpy.random",
-    "numpy.random._mt19937": "numpy.random",
-    "numpy.random._sfc64": "numpy.random",
-    "pyarrow._csv": "pyarrow.csv",
-    "pyarrow._json": "pyarrow.json",
-    "pyarrow._fs": "pyarrow.fs",
-    "pyarrow.lib": "pyarrow",
-    "_duckdb": "duckdb",
-    "posix": "os",
-    "_socket": "socket",
-    "_locale": "locale",
-    "_ctypes": "ctypes",
-    "_thread": "threading",
-    "_random": "random",
-    "builtins": "",
-}
 
 
 def _label(module: str) -> str:
@@ -644,9 +793,59 @@ def _label(module: str) -> str:
     return Path(file).stem if file else module
 
 
-def _slots(cls: type) -> list[str]:
-    found: list[str] = []
-    for base in cls.__mro__:
+_SENTINELS = frozenset(type(getattr(dataclasses, name)) for name in ("MISSING", "KW_ONLY", "_HAS_DEFAULT_FACTORY"))
+
+
+def _slot_values(value: Any) -> dict[str, Any]:
+    found = {}
+    for base in type(value).__mro__:
         slots = vars(base).get("__slots__", ())
-        found.extend([slots] if isinstance(slots, str) else slots)
-    return [slot for slot in found if slot not in ("__dict__", "__weakref__")]
+        for slot in [slots] if isinstance(slots, str) else slots:
+            if slot not in ("__dict__", "__weakref__") and hasattr(value, slot):
+                found[slot] = getattr(value, slot)
+    return found
+
+
+def _inherited_value(value: Any) -> dict[str, Any]:
+    """What an instance is as its builtin base, which is none of its attributes."""
+    for base, taken in ((int, "__int__"), (float, "__float__"), (str, "__str__"), (bytes, "__bytes__")):
+        if isinstance(value, base):
+            return {"(value)": getattr(base, taken)(value)}
+    return {"(args)": value.args} if isinstance(value, BaseException) else {}
+
+
+def _reduced(value: Any) -> tuple[Any, ...] | None:
+    """How a value of the standard library is made, as it tells pickle; None for what is no value: files, sockets."""
+    try:
+        made = value.__reduce_ex__(4)
+    except Exception:
+        return None
+    if not isinstance(made, tuple):
+        return None
+    function, arguments, *further = made
+    return (function, arguments, *(list(part) if isinstance(part, Iterator) else part for part in further))
+
+
+def _parts(value: Any) -> list[tuple[object, Any]]:
+    """What a container or an instance holds, under a name each."""
+    if isinstance(value, (dict, types.MappingProxyType)):
+        return list(value.items())
+    if isinstance(value, (list, tuple)):
+        return list(enumerate(value))
+    held = getattr(value, "__dict__", None)
+    is_library = isinstance(value, (type, types.ModuleType))
+    return list(held.items()) if isinstance(held, dict) and not is_library else []
+
+
+def _annotations(value: Any) -> dict[str, str]:
+    return (
+        {key: str(annotation) for key, annotation in vars(value).get("__annotations__", {}).items()}
+        if isinstance(value, type)
+        else {key: str(annotation) for key, annotation in value.__annotations__.items()}
+    )
+
+
+def _order(cls: type) -> list[str]:
+    """Names of a class's plain values in the order in which they are written, which an iteration gives."""
+    behaviour = (types.FunctionType, property, classmethod, staticmethod, types.MemberDescriptorType)
+    return [name for name, value in vars(cls).items() if not name.startswith("__") and not isinstance(value, behaviour)]

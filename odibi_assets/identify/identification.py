@@ -24,9 +24,9 @@ from odibi_assets.errors import NotFingerprintable
 from odibi_assets.identify import source_loader
 from odibi_assets.identify.command import Command, resolve_command
 from odibi_assets.identify.digest import Digest
-from odibi_assets.identify.effects import computed_names
-from odibi_assets.identify.fingerprint import Fingerprint, fingerprint
+from odibi_assets.identify.fingerprint import Fingerprint, fingerprint, is_first_party_module, judgement
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
+from odibi_assets.identify.import_purity import ImportPurity
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.module_values import ModuleValues
@@ -50,6 +50,7 @@ class Identified:
         commands: Command step → its program.
         files: Files that the identity rests on, beside the YAML file and the modules: SQL files and programs.
         retry_on: Step → what its policy declares transient.
+        mutable: Python step → identities of the objects that it reaches and that can be changed in place.
         seeded: Step → modules whose global random generator its code seeds.
         memos: Step → functions in reach that remember what they returned.
     """
@@ -63,6 +64,7 @@ class Identified:
     files: tuple[Path, ...] = ()
     undos: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     retry_on: Mapping[str, tuple[RetryOn, ...]] = field(default_factory=dict)
+    mutable: Mapping[str, frozenset[int]] = field(default_factory=dict)
     seeded: Mapping[str, frozenset[str]] = field(default_factory=dict)
     memos: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
@@ -121,6 +123,7 @@ class _Identification:
             tuple(self.files),
             self.undos,
             retry_on,
+            {name: frozenset(one.mutable) for name, one in prints.items()},
             {name: frozenset(one.seeded) for name, one in prints.items()},
             {name: tuple(one.memos) for name, one in prints.items()},
         )
@@ -235,16 +238,19 @@ class _Identification:
         names |= {
             step.python.partition(":")[0] for step in self.definition.steps.values() if isinstance(step.python, str)
         }
-        return [sys.modules[name] for name in sorted(names) if name in sys.modules]
+        return [sys.modules[name] for name in sorted(filter(None, names)) if name in sys.modules]
 
     def _computed_values(self, prints: Mapping[str, Fingerprint]) -> tuple[str, ...]:
         found = set()
         for step, one in prints.items():
             if one.computes_imports:
                 found.add(f"the modules that step {step} imports by computed names")
-            for name, module in one.modules.items():
-                lines = computed_names(module)
-                found |= {f"{name}.{value}" for value in lines if f"{name}.{value}" in one.items}
+        purity = ImportPurity(functools.partial(judgement, root=self.root), is_first_party_module)
+        names = {name for one in prints.values() for name in one.names}
+        references = [step.python for step in self.definition.steps.values() if isinstance(step.python, str)]
+        for module, _, function in (reference.partition(":") for reference in references):
+            names.add((module, function.partition(".")[0]))
+        found |= {f"{module}.{name}: {why}" for (module, name), why in purity.doubts(names).items()}
         return tuple(sorted(found))
 
     def _step(self, pipeline: Pipeline, step: Step, prints: Mapping[str, Fingerprint]) -> StepIdentity:

@@ -33,6 +33,11 @@ class ModuleValues:
     def taken(cls, places: Places, root: Path) -> ModuleValues:
         return cls(places, root, {name: _digest(place, root) for name, place in places.items()})
 
+    def identity(self, name: str) -> int:
+        """Which object a value is now: one that is changed in place is also changed under its other names."""
+        module, own = self.places[name]
+        return id(getattr(sys.modules.get(module), own, None))
+
     def changed(self) -> frozenset[str]:
         """Names of those that are no longer what they were."""
         return frozenset(name for name, place in self.places.items() if _digest(place, self.root) != self.digests[name])

@@ -76,6 +76,21 @@ class Observation:
         }[self.kind]
 
 
+def observed_now(seen: Observation, root: Path, salt: bytes, env: Mapping[str, str]) -> Observation:
+    """The same thing in the state that it has now. What was not there and is there now counts by its content."""
+    if seen.kind == "variable":
+        return Observation("variable", seen.name, variable_state(seen.name, salt, env))
+    path, kind = root / seen.name, seen.kind
+    with unobserved():
+        if kind in ("missing", "present"):
+            is_there = os.path.lexists(path)
+            if kind == "present" and not is_there:
+                kind = "missing"
+            elif kind == "missing" and is_there:
+                kind = "folder" if path.is_dir() else "file"
+    return Observation(kind, seen.name, path_state(kind, path))
+
+
 def variable_state(name: str, salt: bytes, env: Mapping[str, str]) -> str | None:
     """Salted digest of a variable's value; None when it is not set."""
     return str(keyed_digest(salt, env[name].encode())) if name in env else None
@@ -150,6 +165,7 @@ class Recorder:
     variables: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
+    unpickled: set[str] = field(default_factory=set)
     obstacles: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -293,6 +309,8 @@ class Recorder:
     def finish(self, salt: bytes, env: Mapping[str, str]) -> tuple[Observation, ...]:
         """Everything read, with its state; a file that changed meanwhile becomes an obstacle."""
         found = []
+        for text in self._files_of_unpickled():
+            found.append(Observation("file", self._shown(text), path_state("file", Path(text))))
         for text, signature in sorted(self.opened.items()):
             if _signature(text) != signature and text not in self.written:
                 self.obstacles.setdefault("write", f"{self._shown(text)} changed while the step read it")
@@ -313,6 +331,19 @@ class Recorder:
             found.append(Observation("variable", name, variable_state(name, salt, env)))
         found += [Observation("machine", fact, machine_state(fact)) for fact in sorted(self.facts)]
         return tuple(found)
+
+    def _files_of_unpickled(self) -> Iterator[str]:
+        """Files of the user's modules that a pickle named, and of those that they import: no code names them."""
+        if not self.unpickled:
+            return
+        from odibi_assets.identify.effects import imported_modules
+        from odibi_assets.identify.fingerprint import is_first_party_module
+
+        with unobserved():
+            start = [sys.modules[name] for name in sorted(self.unpickled) if name in sys.modules]
+            modules = imported_modules(start, is_first_party_module).values()
+        files = {os.path.abspath(module.__file__) for module in modules if module.__file__}
+        yield from sorted(files - set(self.opened))
 
 
 def _signature(text: str) -> tuple[int, ...] | None:
@@ -445,6 +476,11 @@ _EVENTS: dict[str, Callable[[Recorder, tuple[Any, ...]], None]] = {
     "os.rename": lambda recorder, args: recorder.move(args[0], args[1]),
     "os.truncate": lambda recorder, args: recorder.write(args[0]),
     "sqlite3.connect": lambda recorder, args: recorder.database(args[0]),
+    # A library loaded by hand; one that is looked up by name alone is the system's.
+    "ctypes.dlopen": lambda recorder, args: (
+        recorder.open(args[0], None, os.O_RDONLY) if isinstance(args[0], str) and os.sep in args[0] else None
+    ),
+    "pickle.find_class": lambda recorder, args: recorder.unpickled.add(str(args[0])),
     "os.listdir": lambda recorder, args: recorder.list(args[0]),
     "os.scandir": lambda recorder, args: recorder.scan(args[0], with_sizes=not _listed_by_a_library()),
     "socket.connect": _obstacle("network", "it opens a network connection"),

@@ -8,10 +8,12 @@ that what is identified is what runs.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.machinery
 import os
 import sys
+import threading
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +22,21 @@ from pathlib import Path
 
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.distribution import is_first_party
+from odibi_assets.identify.import_path import put_on_path
 from odibi_assets.identify.observed_inputs import unobserved
+
+__all__ = [
+    "IMPORTED",
+    "LOADED",
+    "LoadedSource",
+    "SourceLoader",
+    "changed_since_load",
+    "install",
+    "loaded_files",
+    "package_folders",
+    "put_on_path",
+    "source_of",
+]
 
 
 @dataclass(frozen=True)
@@ -46,40 +62,95 @@ class SourceLoader(importlib.machinery.SourceFileLoader):
         code: types.CodeType = self.source_to_code(data, self.path)
         return code
 
+    def exec_module(self, module: types.ModuleType) -> None:
+        _note_import(module.__name__)
+        executing = _executing()
+        executing.append(module.__name__)
+        try:
+            super().exec_module(module)
+        finally:
+            executing.pop()
+
 
 class _FirstPartyFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         with unobserved():
-            spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+            spec = _found_by_others(fullname, path, target)
             if spec is None or type(spec.loader) is not importlib.machinery.SourceFileLoader:
-                return None
+                return spec
             if spec.origin is None or not is_first_party(spec.origin):
-                return None
+                return spec
             spec.loader = SourceLoader(fullname, spec.origin)
             spec.cached = None
         return spec
 
 
+def _found_by_others(
+    fullname: str, path: Sequence[str] | None, target: types.ModuleType | None
+) -> importlib.machinery.ModuleSpec | None:
+    """What Python would find without us; an editable install may have a finder of its own."""
+    for finder in sys.meta_path:
+        if finder is not _FINDER:
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                return spec
+    return None
+
+
 LOADED: dict[str, LoadedSource] = {}
+IMPORTED: dict[str, set[str]] = {}
+"""First-party module → those that it imported when it was loaded, by whatever means."""
+
 _FINDER = _FirstPartyFinder()
+_LOCAL = threading.local()
+_import_module = importlib.import_module
 
 
 def install() -> None:
     """Load every first-party module from here on through ``SourceLoader``."""
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
+        importlib.import_module = _noted_import_module
 
 
-def put_on_path(*folders: Path) -> None:
-    """Put folders on the import path, the first of them foremost."""
-    for folder in reversed(folders):
-        text = str(folder)
-        if text in sys.path:
-            sys.path.remove(text)
-        sys.path.insert(0, text)
-    importlib.invalidate_caches()
+@functools.wraps(_import_module)
+def _noted_import_module(name: str, package: str | None = None) -> types.ModuleType:
+    module = _import_module(name, package)
+    _note_import(module.__name__)
+    return module
+
+
+def _note_import(name: str) -> None:
+    """No import statement names a module that is loaded by a computed name."""
+    if executing := _executing():
+        IMPORTED.setdefault(executing[-1], set()).add(name)
+
+
+def _executing() -> list[str]:
+    """First-party modules that this thread is loading, the innermost last."""
+    if not hasattr(_LOCAL, "executing"):
+        _LOCAL.executing = []
+    found: list[str] = _LOCAL.executing
+    return found
+
+
+def loaded_files() -> Iterator[Path]:
+    """Files of all first-party modules that are loaded, whatever loaded them: source, bytecode, compiled, archives."""
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and is_first_party(path):
+            yield Path(getattr(getattr(module, "__loader__", None), "archive", path))
+    yield from map(Path, LOADED)
+
+
+def package_folders() -> Iterator[Path]:
+    """Where the loaded first-party packages look for their modules; a namespace package may have several places."""
+    for module in list(sys.modules.values()):
+        for folder in list(getattr(module, "__path__", None) or ()):
+            if isinstance(folder, str) and is_first_party(os.path.join(folder, "__init__.py")):
+                yield Path(folder)
 
 
 def source_of(module: types.ModuleType) -> LoadedSource | None:

@@ -22,7 +22,7 @@ _CLOCK_METHODS = ("now", "utcnow", "today")
 _TAKE_NOW = frozenset("pandas.Timestamp pandas.to_datetime pandas.date_range numpy.datetime64".split())
 _RANDOM = frozenset("uuid.uuid1 uuid.uuid4 os.urandom os.getrandom random.SystemRandom".split())
 _RANDOM_MODULES = ("random.", "secrets.", "numpy.random.")
-_SEEDABLE = frozenset(
+SEEDABLE = frozenset(
     """random.Random numpy.random.default_rng numpy.random.RandomState numpy.random.SeedSequence
     numpy.random.PCG64 numpy.random.PCG64DXSM numpy.random.MT19937 numpy.random.Philox numpy.random.SFC64""".split()
 )
@@ -68,6 +68,37 @@ _COMPUTED = {
 }
 
 
+PUBLIC_MODULES = {
+    "pandas._libs.tslibs.timestamps": "pandas",
+    "pandas.io.parquet": "pandas",
+    "pandas.io.sql": "pandas",
+    "pandas.io.feather_format": "pandas",
+    "pandas.io.orc": "pandas",
+    "pandas.io.pytables": "pandas",
+    "pyarrow.parquet.core": "pyarrow.parquet",
+    "numpy.random._generator": "numpy.random",
+    "numpy.random.mtrand": "numpy.random",
+    "numpy.random.bit_generator": "numpy.random",
+    "numpy.random._pcg64": "numpy.random",
+    "numpy.random._philox": "numpy.random",
+    "numpy.random._mt19937": "numpy.random",
+    "numpy.random._sfc64": "numpy.random",
+    "pyarrow._csv": "pyarrow.csv",
+    "pyarrow._json": "pyarrow.json",
+    "pyarrow._fs": "pyarrow.fs",
+    "pyarrow.lib": "pyarrow",
+    "_duckdb": "duckdb",
+    "posix": "os",
+    "_socket": "socket",
+    "_locale": "locale",
+    "_ctypes": "ctypes",
+    "_thread": "threading",
+    "_random": "random",
+    "builtins": "",
+}
+"""Module in which a library defines something → the one under which it is known."""
+
+
 def seeded_modules(references: Collection[tuple[tuple[str, ...], Reference]]) -> frozenset[str]:
     """The modules whose global generator a function seeds, with a seed that it names."""
     return frozenset(
@@ -94,7 +125,7 @@ def volatility(name: str, reference: Reference, seeded: Collection[str] = ()) ->
         return "clock", f"it reads the clock with {name}"
     if name in _TAKE_NOW and reference.constant in _CLOCK_METHODS:
         return "clock", f"it reads the clock with {name}({reference.constant!r})"
-    if name in _SEEDABLE:
+    if name in SEEDABLE:
         return ("random", f"it makes an unseeded {name}") if reference.arguments == 0 else None
     if name in _SEEDS:
         return ("random", f"it calls {name} without a seed") if reference.arguments == 0 else None

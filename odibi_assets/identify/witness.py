@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from typing import Any
 from odibi_assets.declare.project import Project
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import PipelineIdentity
+from odibi_assets.identify.import_path import as_started, first_party_folders
 from odibi_assets.identify.key import KEY_SCHEMA
 from odibi_assets.identify.local_file import write_local
 from odibi_assets.identify.observed_inputs import Observation
 
-_VERSION = 1
+_VERSION = 2
+IMPORTABLE = (".py", ".pyc", ".so", ".pyd")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Witness:
         listings: First-party import folders → digest of their Python entries: a new file may shadow.
         candidates: Names of the files that may declare a pipeline: a new one may have the same name.
         observed: What the imports were seen to read.
+        void: Why it vouches for nothing, though it holds.
     """
 
     machine: str
@@ -45,6 +48,7 @@ class Witness:
     observed: tuple[Observation, ...]
     path: str
     identity: PipelineIdentity
+    void: tuple[str, ...] = ()
 
     def holds(self, project: Project) -> bool:
         """Is all of it as it was?"""
@@ -61,7 +65,13 @@ SALT = bytes(32)  # a witness never leaves its machine, and holds no value that 
 
 
 def load_witness(project: Project, reference: str, overrides: Mapping[str, Any]) -> Witness | None:
-    """The witness of a pipeline, if there is one and it holds."""
+    """The witness of a pipeline, if there is one, and it holds and is not void."""
+    witness = standing_witness(project, reference, overrides)
+    return witness if witness is not None and not witness.void else None
+
+
+def standing_witness(project: Project, reference: str, overrides: Mapping[str, Any]) -> Witness | None:
+    """The witness of a pipeline, if there is one and it holds; it may be void."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, IndexError):
         data = json.loads(_path(project, reference, overrides).read_text())
         if data["v"] != _VERSION:
@@ -74,6 +84,7 @@ def load_witness(project: Project, reference: str, overrides: Mapping[str, Any])
             tuple(Observation.from_json(observation) for observation in data["observed"]),
             data["path"],
             PipelineIdentity.from_json(data["identity"]),
+            tuple(data["void"]),
         )
         return witness if witness.holds(project) else None
     return None
@@ -87,13 +98,22 @@ def save_witness(
     *,
     path: Path,
     files: Iterable[Path],
+    folders: Iterable[Path],
     observed: Iterable[Observation],
+    void: Sequence[str] = (),
 ) -> None:
-    """Write down what an identity rests on; a witness that can't be written costs time, nothing else."""
+    """Write down what an identity rests on; a witness that can't be written costs time, nothing else.
+
+    Args:
+        files: All that was loaded, and what else the identity rests on.
+        folders: Where packages look for their modules.
+        void: What came out differently though nothing changed: while that is so, no identity is vouched for.
+    """
     paths = {*files, path, project.root / "pyproject.toml"}
-    folders = {project.root, path.parent} | {file.parent for file in paths if file.suffix == ".py"}
-    folders |= {project.root / entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+    folders = {project.root, path.parent, *folders, *first_party_folders()}
+    folders |= {file.parent for file in paths if file.suffix in IMPORTABLE}
     data = {
+        "void": list(void),
         "v": _VERSION,
         "machine": machine_state(),
         "files": {project.shown(file): _file_state(file) for file in sorted(paths)},
@@ -113,16 +133,23 @@ def forget_witness(project: Project, reference: str, overrides: Mapping[str, Any
 
 
 def machine_state() -> str:
-    """Python, platform, our own code's version, the search path and every installed distribution."""
-    entries = [entry for entry in sys.path if "site-packages" in entry]
-    own = Digest.of_file(Path(__file__).with_name("key.py"))
+    """Python, platform, our own code, the import path and every installed distribution."""
+    entries = list(as_started())
+    own = [_own_files("identify"), _own_files("declare")]
     python = [platform.python_version(), sys.platform, sys.flags.optimize, os.environ.get("PYTHONPATH", "")]
-    return str(Digest.of_struct("machine", [KEY_SCHEMA, str(own), python, entries, sorted(_installed())]))
+    return str(Digest.of_struct("machine", [KEY_SCHEMA, own, python, entries, sorted(_installed())]))
+
+
+def _own_files(room: str) -> list[tuple[str, int, int]]:
+    """Our own code, which a checkout changes without another version: names, sizes and times cost next to nothing."""
+    with os.scandir(Path(__file__).parents[1] / room) as entries:
+        files = [(entry.name, entry.stat()) for entry in entries if entry.name.endswith(".py")]
+    return sorted((name, found.st_size, found.st_mtime_ns) for name, found in files)
 
 
 def _installed() -> Iterator[str]:
     """Names of the distributions; of what came from a local path, and of path files, the content as well."""
-    for folder in sys.path:
+    for folder in as_started():
         with contextlib.suppress(OSError):
             for entry in os.scandir(folder):
                 if entry.name.endswith(".dist-info"):
@@ -137,9 +164,9 @@ def listing_state(folder: Path) -> str:
     names = []
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
-            if entry.name.endswith((".py", ".so", ".pyd")):
+            if entry.name.endswith((*IMPORTABLE, ".dist-info", ".egg-info")):
                 names.append(entry.name)
-            elif entry.is_dir() and entry.name.isidentifier() and _holds_source(entry.path):
+            elif entry.name.isidentifier() and entry.name != "__pycache__" and _holds_source(entry.path):
                 names.append(entry.name + "/")
     return str(Digest.of_struct("listing", sorted(names)))
 
@@ -149,7 +176,10 @@ def _candidates(project: Project) -> str:
 
 
 def _holds_source(folder: str) -> bool:
-    return any(name.endswith(".py") for name in os.listdir(folder))
+    try:
+        return any(name.endswith(IMPORTABLE) for name in os.listdir(folder))
+    except OSError:
+        return False  # a file
 
 
 def _file_state(path: Path) -> str | None:

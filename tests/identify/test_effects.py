@@ -149,35 +149,3 @@ def test_an_effect_is_shown_with_its_line(children: ChildProcesses, root: Path) 
     assert of(children, root, "pd.set_option('display.width', 1)")["two"][1] == [
         ["pd.set_option('display.width', 1)", f"steps.py:{line}"]
     ]
-
-
-def computed(root: Path) -> Any:
-    import importlib
-
-    from odibi_assets.identify import source_loader
-    from odibi_assets.identify.effects import computed_names
-
-    source_loader.install()
-    source_loader.put_on_path(root)
-    return computed_names(importlib.import_module("values"))
-
-
-def test_values_from_calls_that_may_answer_differently_are_known(children: ChildProcesses, root: Path) -> None:
-    (root / "values.py").write_text(
-        textwrap.dedent(
-            """
-            import datetime, os, random, re
-            from pathlib import Path
-
-            TODAY = datetime.date.today()
-            HOST = os.environ.get("HOST", "none")
-            A, B = random.random(), 2
-            ROOT = Path(__file__).resolve().parent
-            PATTERN = re.compile("a")
-            WORDS = sorted("b a".split())
-            PLAIN = {"a": [1, 2]}
-            SQUARES = [n * n for n in range(10)]
-            """
-        )
-    )
-    assert children.run(computed, root) == {"TODAY": 5, "HOST": 6, "A": 7, "B": 7}

@@ -227,7 +227,7 @@ def test_a_fact_of_the_machine_is_part_of_the_fingerprint_and_no_obstacle(childr
 OPAQUE = {
     "a socket": "THING = socket.socket()",
     "an open file": "THING = open(__file__)",
-    "an event": "THING = threading.Event()",
+    "what each thread has of its own": "THING = threading.local()",
     "a generator": "THING = (x for x in [1])",
     "an array of objects": "THING = np.array([object()])",
     "inside a container": "THING = {'a': [1, (2, socket.socket())]}",

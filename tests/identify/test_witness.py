@@ -35,12 +35,18 @@ FILES = {
     "data/orders.csv": "amount\n1\n2\n",
     "config/limits.json": "{}",
     "pyproject.toml": "[project]\nname = 'shop'\n",
+    "more/space/rules.py": "RATE = 1\n",
+    "space/other.py": "",
     "steps/__init__.py": "",
     "steps/transforms.py": """
         import os
+        import sys
         from pathlib import Path
 
         import helper
+
+        sys.path.append(str(Path(__file__).parents[1] / "more"))
+        import space.rules
 
         ROOT = Path(__file__).parents[1]
         LIMITS = (ROOT / "config" / "limits.json").read_text()
@@ -143,6 +149,10 @@ VOIDING: dict[str, Callable[[Path], object]] = {
     "a package at the root that shadows a library": append("pandas/__init__.py", ""),
     "a module beside a step's": append("steps/helper.py", ""),
     "a compiled extension": append("helper.so", ""),
+    "bytecode without source": append("helper.pyc", ""),
+    "a package of compiled modules": append("pandas/core.so", ""),
+    "a distribution at the root": lambda root: (root / "pandas-9.9.dist-info").mkdir(),
+    "a module before another of a namespace package": append("space/rules.py", ""),
     "another pipeline file": append("other.yaml", "name: shop\nsteps: []\n"),
     "a file that the import read": append("config/limits.json", " "),
     "a listing that the import read": append("config/more.json", "{}"),
@@ -209,6 +219,19 @@ UNSOUND = {
     "a value from a call that may answer differently": (
         "import datetime\nTODAY = datetime.date.today()\ndef clean(orders):\n    return TODAY\n"
     ),
+    "a value made of such a value": (
+        "import datetime\nTODAY = datetime.date.today()\nYEAR = TODAY.year\ndef clean(orders):\n    return YEAR\n"
+    ),
+    "such a value of another module": "from clock import TODAY\ndef clean(orders):\n    return TODAY\n",
+    "such a value of a class": (
+        "import datetime\nclass Config:\n    today = datetime.date.today()\ndef clean(orders):\n    return Config\n"
+    ),
+    "such a value of a parameter": (
+        "import datetime\ndef clean(orders, *, today=datetime.date.today()):\n    return today\n"
+    ),
+    "such a value in a closure": (
+        "import datetime\ndef make(today):\n    return lambda orders: today\nclean = make(datetime.date.today())\n"
+    ),
     "an import that starts a program": "import subprocess\nsubprocess.run('true')\ndef clean(orders):\n    return 1\n",
     "an import that connects": (
         "import socket\nsocket.socket().connect_ex(('127.0.0.1', 9))\ndef clean(orders):\n    return 1\n"
@@ -228,15 +251,48 @@ UNSOUND = {
 def test_there_is_no_witness_where_none_would_be_sound(case: str, children: ChildProcesses, root: Path) -> None:
     write_project(root)
     assert children.run(identified, root) == children.run(witnessed, root)
+    (root / "clock.py").write_text("import datetime\nTODAY = datetime.date.today()\n")
     (root / "steps/transforms.py").write_text(UNSOUND[case])
     assert children.run(identified, root)
     assert list((root / ".oda/local/witness").iterdir()) == []
+
+
+def test_an_answer_that_differs_though_nothing_changed_voids_it_and_is_named(
+    children: ChildProcesses, root: Path
+) -> None:
+    def doubts(root: Path) -> Any:
+        from odibi_assets.declare.overrides import Overrides
+        from odibi_assets.declare.project import Project
+        from odibi_assets.identify.witnessed import find_and_identify
+
+        return list(find_and_identify(Project(root), "pipe.yaml", Overrides())[1].identity.computed_values)
+
+    write_project(root)
+    # No hook sees this, and `get` is known to be harmless: only its coming out differently tells.
+    append("steps/transforms.py", "\nSECRET = os.environ._data.get(b'UNSEEN')\n")(root)
+    (root / "steps/transforms.py").write_text(
+        (root / "steps/transforms.py").read_text().replace("helper.double(orders)", "helper.double(orders), SECRET")
+    )
+    for unseen in ("1", "2", "2", "1"):
+        children.run(doubts, root, env={"UNSEEN": unseen})
+    assert children.run(doubts, root) == ["steps.transforms.SECRET comes out differently at each import"]
+    assert children.run(witnessed, root) is None
+    append("helper.py", "# x\n")(root)
+    assert children.run(doubts, root) == []
+    assert children.run(witnessed, root) is not None
 
 
 def test_a_value_from_such_a_call_that_no_step_reaches_is_no_matter(children: ChildProcesses, root: Path) -> None:
     write_project(root)
     append("steps/transforms.py", "\nimport datetime\nTODAY = datetime.date.today()\n")(root)
     assert children.run(identified, root) == children.run(witnessed, root)
+
+
+def search_path(root: Path) -> Any:
+    """Where the process that wrote the witness looks for modules; another one would not trust it."""
+    import sys
+
+    return sys.path
 
 
 def test_a_plan_with_a_witness_imports_nothing_heavy_and_nothing_of_the_users(
@@ -246,15 +302,19 @@ def test_a_plan_with_a_witness_imports_nothing_heavy_and_nothing_of_the_users(
     keys = children.run(identified, root)
     code = """
 import json, sys
+sys.path[:] = json.loads(sys.argv[2])
 from odibi_assets.cli.quick import answer
 
 status = answer(["-C", sys.argv[1], "plan", "pipe.yaml", "--json"], 0.0)
 print(json.dumps([status, sorted({name.partition(".")[0] for name in sys.modules})]), file=sys.stderr)
 """
-    done = subprocess.run([sys.executable, "-c", code, str(root)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(root), json.dumps(children.run(search_path, root))],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
     status, loaded = json.loads(done.stderr)
     assert status == 0
     assert [step["name"] for step in json.loads(done.stdout)["steps"]] == list(keys)
     heavy = {"pandas", "numpy", "pyarrow", "duckdb", "dagster", "pydantic", "yaml", "typer", "rich", "steps", "helper"}
-    heavy |= {"obstore", "boto3", "resources"}
+    heavy |= {"obstore", "boto3", "resources", "ssl", "http", "email", "concurrent", "multiprocessing"}
     assert heavy.isdisjoint(loaded)
