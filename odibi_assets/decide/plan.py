@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from odibi_assets.decide.decision import Candidate, Decision, Known, decide, skipped
+from odibi_assets.decide.decision import Candidate, Decision, Known, decide, rejection, skipped
+from odibi_assets.decide.reason import Reason
 from odibi_assets.declare.project import Project
 from odibi_assets.declare.template import fill_env
 from odibi_assets.errors import SourceError, UsageError
@@ -60,6 +61,21 @@ class Plan:
         return {
             name: decision.result.reference for name, decision in self.decisions.items() if decision.result is not None
         }
+
+    def causes(self, step: str) -> tuple[str, ...]:
+        """The steps at or above one that miss, nearest first."""
+        found, waiting, seen = [], [step], {step}
+        while waiting:
+            decision = self.decisions.get(waiting.pop(0))
+            if decision is None:
+                continue
+            if decision.action == "miss":
+                found.append(decision.step.name)
+            for upstream in decision.step.upstream:
+                if upstream not in seen:
+                    seen.add(upstream)
+                    waiting.append(upstream)
+        return tuple(found)
 
 
 @dataclass
@@ -266,6 +282,10 @@ class World:
             reference = self.current.steps.get(step) if self.current is not None else None
             self._previous[step] = self.results.get(reference) if reference is not None else None
         return self._previous[step]
+
+    def rejection(self, step: StepIdentity, result: Result) -> tuple[Reason, ...] | None:
+        """Why a result with the step's key can't be reused now; None if it can."""
+        return rejection(step, self._candidate(step, result))
 
     def _revocation(self, key: Digest) -> str | None:
         """Why the newest result of a key is out of use; None if it is not, or there is none."""

@@ -1,8 +1,9 @@
-"""Which process began a run, and whether it is still there."""
+"""Which process began a run, and whether it is still there; who is at work."""
 
 from __future__ import annotations
 
 import datetime
+import getpass
 import os
 from pathlib import Path
 
@@ -10,6 +11,15 @@ from pathlib import Path
 def this_process() -> str:
     """Host, id and start of this process: an id alone may be another process's later."""
     return _named(os.getpid())
+
+
+def this_user() -> str:
+    """User and host, as ``ann@laptop``."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # A container may run under a number that has no name.
+        name = str(os.getuid())
+    return f"{name}@{os.uname().nodename}"
 
 
 def _named(pid: int) -> str:
