@@ -75,7 +75,8 @@ def _class_sources(source: LoadedSource) -> dict[str, ClassSource]:
 def effects_of(module: types.ModuleType) -> tuple[Effect, ...]:
     """The effects of a module, in order."""
     source = source_of(module)
-    if source is None:
+    # What is declared on our own objects only takes from these, and most modules have none.
+    if source is None or not _effects(source, frozenset()):
         return ()
     own = frozenset(name for name, value in vars(module).items() if type(value).__module__.startswith("odibi_assets."))
     return _effects(source, own)
