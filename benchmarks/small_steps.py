@@ -9,40 +9,49 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from measure import Cost, Row, alternated, median, process, put_aside, ratio
+from flights import import_dagster
+from measure import Cost, Row, alternated, least, process, put_aside, ratio
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 WORK = CHECKOUT / "benchmarks" / ".work"
 ODA = str(Path(sys.executable).with_name("oda"))
 
 LAYERS = 20
+MODULES = 200
 DATA = "key,value\n" + "".join(f"{i},{i % 7}\n" for i in range(100))
 
 
 def write_project(root: Path, count: int) -> None:
-    """A pipeline in ``small.yaml``, its functions in ``steps.py``, and the same as Dagster assets."""
+    """A pipeline in ``small.yaml``, its functions in modules of a few each, and the same as Dagster assets."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "rows.csv").write_text(DATA)
     width = count // LAYERS
-    functions, steps, assets = (
-        ["def work(frame, amount):\n    return frame.assign(value=frame['value'] + amount)\n"],
-        [],
-        [],
-    )
+    modules: dict[str, list[str]] = {}
+    steps, assets = [], []
     for i in range(count):
         layer, above = i // width, i - width
         if layer == 0:
             steps.append(f"  - {{name: s{i}, layer: l0, read: {{format: csv, path: rows.csv}}}}")
             assets.append(f"@dg.asset\ndef s{i}():\n    return pd.read_csv('rows.csv')\n")
             continue
-        functions.append(f"def s{i}(s{above}):\n    return work(s{above}, {i})\n")
-        steps.append(f"  - {{name: s{i}, layer: l{layer}, inputs: [s{above}], python: 'steps:s{i}'}}")
+        module = f"part{above * MODULES // (count - width)}"
+        modules.setdefault(module, ["from steps.work import work\n"]).append(
+            f"def s{i}(s{above}):\n    return work(s{above}, {i})\n"
+        )
+        steps.append(f"  - {{name: s{i}, layer: l{layer}, inputs: [s{above}], python: 'steps.{module}:s{i}'}}")
         assets.append(f"@dg.asset\ndef s{i}(s{above}):\n    return work(s{above}, {i})\n")
     layers = ", ".join(f"l{i}" for i in range(LAYERS))
-    (root / "steps.py").write_text("\n\n".join(functions))
+    package = root / "steps"
+    package.mkdir(exist_ok=True)
+    (package / "__init__.py").touch()
+    (package / "work.py").write_text(
+        "def work(frame, amount):\n    return frame.assign(value=frame['value'] + amount)\n"
+    )
+    for module, functions in modules.items():
+        (package / f"{module}.py").write_text("\n\n".join(functions))
     (root / "small.yaml").write_text(f"name: small\nlayers: [{layers}]\nsteps:\n" + "\n".join(steps) + "\n")
     (root / "plain_assets.py").write_text(
-        "import sys\n\nimport dagster as dg\nimport pandas as pd\n\nfrom steps import work\n\n\n"
+        "import sys\n\nimport dagster as dg\nimport pandas as pd\n\nfrom steps.work import work\n\n\n"
         + "\n\n".join(assets)
         + textwrap.dedent(
             """
@@ -87,7 +96,11 @@ def rows(runs: int) -> Iterator[Row]:
     time.sleep(3)  # the cache of file digests trusts files that have rested for two seconds
     oda(many)
     for command, what in (("plan", "planning"), ("run", "reusing")):
-        cost = median(oda(many, command) for _ in range(runs))
-        yield Row(f"{what} 1,000 small steps in 20 layers", f"{cost.seconds:.2f} s", "–", cost.seconds, "2 s")
+        ours, theirs = alternated(
+            runs, lambda command=command: oda(many, command), lambda: import_dagster(many), take=least
+        )
+        what = f"{what} 1,000 small steps in {MODULES} modules"
+        yield Row(what, f"{ours.seconds:.2f} s", "–", ours.seconds, "0.5 s")
+        yield ratio(f"{what}, against import dagster", ours, theirs, "0.8")
     for root in (few, many):
         shutil.rmtree(root)

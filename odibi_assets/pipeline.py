@@ -20,12 +20,14 @@ from odibi_assets.declare.project import Project
 from odibi_assets.declare.reading import define
 from odibi_assets.declare.yaml_source import YamlSource
 from odibi_assets.errors import UsageError
+from odibi_assets.execute.acceptance import AcceptReport, accept
 from odibi_assets.execute.report import Report
 from odibi_assets.execute.time_limit import process_spared
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.checkpoint import Checkpoint, checkpoints
 from odibi_assets.keep.formats.known import FORMATS, read_output
+from odibi_assets.keep.process import this_user
 from odibi_assets.orchestrate.deployment import bind_store_client
 from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
 from odibi_assets.orchestrate.rollback import finished_by
@@ -314,6 +316,21 @@ class Pipeline:
                 or revoked.
         """
         return return_to(self._open(), snapshot, step=step, downstream=downstream, dry_run=dry_run)
+
+    def accept(self, step: str, *, reason: str | None = None, dry_run: bool = False) -> AcceptReport:
+        """Take a step's current result over for the key that it has now, since you know that an edit changed nothing.
+
+        Args:
+            reason: For the record, beside who you are and when.
+            dry_run: Only find out what differs between the two keys.
+
+        Raises:
+            UsageError: It can't be accepted; the message says why.
+        """
+        opened = self._open()
+        opened.check_step(step)
+        plan, by = opened.plan(), this_user()
+        return accept(plan, step, opened.identity, opened.world, opened.project, by=by, reason=reason, dry_run=dry_run)
 
     def can_resume(self) -> bool:
         """Did the last run leave something to do?"""

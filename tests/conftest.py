@@ -10,6 +10,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "docs")]
 
+from direct_run import DirectRuns  # noqa: E402
 from project_folder import ProjectFolder, Zygote  # noqa: E402
 from servers.fixtures import azurite, fake_gcs, seaweedfs  # noqa: E402, F401
 
@@ -18,6 +19,14 @@ from servers.fixtures import azurite, fake_gcs, seaweedfs  # noqa: E402, F401
 def zygote() -> Iterator[Zygote]:
     """A warm process that runs `oda` commands."""
     process = Zygote()
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def direct_runs() -> Iterator[DirectRuns]:
+    """A warm process that runs pipelines without Dagster."""
+    process = DirectRuns()
     yield process
     process.close()
 

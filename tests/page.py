@@ -53,6 +53,21 @@ class Command:
     line: str
     shown: str | None
 
+    @property
+    def typed(self) -> str:
+        """The line without where its output goes."""
+        return self._parted[0]
+
+    @property
+    def into(self) -> str | None:
+        """The file that its output goes to, behind ``>``."""
+        return self._parted[1]
+
+    @property
+    def _parted(self) -> tuple[str, str | None]:
+        line, arrow, file = self.line.rpartition(" > ")
+        return (line, file) if arrow and self.line.startswith("oda ") else (self.line, None)
+
     def is_shown_right(self, output: str) -> bool:
         """Is this the output that the page shows?"""
         if self.shown is None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from odibi_assets.cli import (
+    accept,
     cache,
     dev,
     export,
@@ -24,6 +25,7 @@ from odibi_assets.cli import (
     show,
     sync,
     validate,
+    verify,
     why,
 )
 from odibi_assets.cli.opened import State
@@ -59,6 +61,8 @@ app.command("run")(run.run)
 app.command("resume")(resume.resume)
 app.command("rollback")(rollback.rollback)
 app.command("why")(why.why)
+app.command("verify")(verify.verify)
+app.command("accept")(accept.accept)
 app.command("show")(show.show)
 app.command("history")(history.history)
 app.command("logs")(logs.logs)

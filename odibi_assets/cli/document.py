@@ -15,3 +15,9 @@ class Document(TypedDict):
     """Exactly these fields."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+
+class Accepted(Document):
+    by: Annotated[str, Field(description="user@host")]
+    at: Time
+    reason: Annotated[str | None, Field(description="As the user gave it.")]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field, TypeAdapter
 
 from odibi_assets.cli.cache.documents import CACHE_DOCUMENTS
-from odibi_assets.cli.document import Document, Time, Version
+from odibi_assets.cli.document import Accepted, Document, Time, Version
 
 Outcome = Literal["computed", "cached", "failed", "skipped", "absent", "waiting"]
 Planned = Literal["hit", "miss", "unknown", "absent", "skipped"]
@@ -190,6 +190,8 @@ class CurrentResult(Document):
     run_id: str
     produced_at: Time
     reason: str
+    accepted: Annotated[Accepted | None, Field(description="Where it was taken over from another key.")]
+    nondeterministic: bool
 
 
 class WhyDocument(Document):
@@ -201,6 +203,78 @@ class WhyDocument(Document):
     reasons: list[ReasonEntry]
     causes: Annotated[list[Cause], Field(description="The steps at or above it that will run, nearest first.")]
     current: CurrentResult | None
+
+
+class ReceiptStep(Document):
+    step: str
+    key: Version
+    generation: int
+    version: Version
+    components: Annotated[dict[str, Any], Field(description="The parts of its key, by section and name.")]
+    outputs: Annotated[dict[str, Any], Field(description="Output → version, format, blobs, rows, schema, columns.")]
+    trace: Annotated[list[Any], Field(description="What was read beside the inputs: kind, name, state.")]
+    produced_at: Time
+    run_id: str
+    by: Annotated[
+        str | None, Field(description="Who began the run, as user@host; null where the run's record is gone.")
+    ]
+    seconds: float
+    reason: str
+    accepted: Annotated[dict[str, Any] | None, Field(description="Who took it over from another key: by, at, chain.")]
+    nondeterministic: bool
+    expires_at: Time | None
+
+
+class ReceiptDocument(Document):
+    """What `oda why --receipt` prints: everything that skipping a step relies on, for `oda verify`."""
+
+    receipt: Annotated[Literal[1], Field(description="The schema of the receipt.")]
+    key_schema: int
+    odibi_assets: Annotated[str, Field(description="The version that wrote it.")]
+    pipeline: str
+    source: Annotated[str, Field(description="The YAML file below the project root, or file.py:name.")]
+    environment: str
+    step: str
+    reason: str
+    issued_at: Time
+    store_id: str
+    salt: Annotated[Version, Field(description="Tells stores with one salt; the salt can't be told from it.")]
+    steps: Annotated[list[ReceiptStep], Field(description="Each after those that it takes data of; the step last.")]
+    absent: Annotated[dict[str, str], Field(description="Steps above without a result → why.")]
+
+
+class CheckEntry(Document):
+    step: str
+    part: Annotated[str, Field(description="Section and name: `code rules.is_big`, `output result`.")]
+    outcome: Annotated[Literal["holds", "differs", "unknown"], Field(description="unknown: it can't be told here.")]
+    text: Annotated[str, Field(description="What differs, or why it can't be told.")]
+    place: Annotated[str | None, Field(description="file:line")]
+
+
+class VerifyDocument(Document):
+    """What became of the parts of a receipt; exit status 1 if one differs."""
+
+    pipeline: str
+    step: str
+    key: Version
+    version: Version
+    holds: Annotated[bool, Field(description="Nothing differs.")]
+    checks: list[CheckEntry]
+
+
+class AcceptDocument(Document):
+    """What `oda accept` took over, or would."""
+
+    pipeline: str
+    environment: str
+    step: str
+    dry_run: bool
+    key_before: Annotated[Version, Field(description="Of the current result, which is taken over.")]
+    key: Annotated[Version, Field(description="That it is taken over for.")]
+    version: Version
+    differences: Annotated[list[ReasonEntry], Field(description="What is not the same in the two keys.")]
+    accepted: Annotated[Accepted | None, Field(description="null in a dry run.")]
+    snapshot: Annotated[Version | None, Field(description="What is current afterwards; null in a dry run.")]
 
 
 class ShownFrame(Document):
@@ -337,7 +411,9 @@ DOCUMENTS: dict[str, Any] = {
     "run": RunDocument,
     "resume": RunDocument,
     "rollback": RollbackDocument,
-    "why": WhyDocument,
+    "why": WhyDocument | ReceiptDocument,
+    "verify": VerifyDocument,
+    "accept": AcceptDocument,
     "show": ShownFrame | ShownValue,
     "history": HistoryDocument,
     "logs": LogsDocument,

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
+from odibi_assets.cli.cache.ls import acceptance
 from odibi_assets.cli.opened import JsonOption, PipelineArgument, StepArgument, open_pipeline
 from odibi_assets.cli.output import print_json
+from odibi_assets.cli.receipt import receipt_lines, source_of
 from odibi_assets.decide.decision import Decision
 from odibi_assets.decide.plan import Plan
+from odibi_assets.execute.receipt import receipt_of
+from odibi_assets.execute.redaction import secret_values
 from odibi_assets.keep.result import Result
+from odibi_assets.keep.results import Results
 
 
-def why(context: typer.Context, pipeline: PipelineArgument, step: StepArgument, json: JsonOption = False) -> None:
+def why(
+    context: typer.Context,
+    pipeline: PipelineArgument,
+    step: StepArgument,
+    receipt: Annotated[
+        bool,
+        typer.Option(
+            "--receipt", help="Print everything that skipping the step relies on; with --json for oda verify to check."
+        ),
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """Say why a step would run now, or why it need not: the helper, param or input, with file and line.
 
     Example: oda why flights carrier_delay
@@ -21,9 +39,21 @@ def why(context: typer.Context, pipeline: PipelineArgument, step: StepArgument, 
     opened = open_pipeline(context, pipeline)
     opened.check_step(step)
     plan = opened.plan()
+    if receipt:
+        found = receipt_of(
+            plan,
+            step,
+            opened.world,
+            pipeline=opened.identity.name,
+            source=source_of(opened),
+            environment=opened.project.environment,
+            secrets=secret_values(opened.identified.pipeline, opened.world.env),
+        )
+        print_json(found.to_json()) if json else typer.echo("\n".join(receipt_lines(found)))
+        return
     decision = plan.decisions[step]
     current = opened.world.previous(step)
-    causes = _causes(plan, step)
+    causes = plan.causes(step)
     if json:
         print_json(
             {
@@ -34,7 +64,7 @@ def why(context: typer.Context, pipeline: PipelineArgument, step: StepArgument, 
                 "causes": [
                     {"step": name, "reasons": [asdict(r) for r in plan.decisions[name].reasons]} for name in causes
                 ],
-                "current": None if current is None else _current(current),
+                "current": None if current is None else _current(opened.world.results, current),
             }
         )
         return
@@ -44,19 +74,25 @@ def why(context: typer.Context, pipeline: PipelineArgument, step: StepArgument, 
             f"Its current result is version {current.version.hex[:12]}, computed {current.produced_at[:19]} UTC "
             f"by run {current.run_id} because: {current.reason}."
         )
+        if current.accepted is not None:
+            typer.echo(f"It was {current.accepted}. Its code was never run as it is now.")
+        if opened.world.results.is_nondeterministic(current):
+            typer.echo("It is nondeterministic: equal keys came out otherwise.")
 
 
-def _current(result: Result) -> dict[str, object]:
+def _current(results: Results, result: Result) -> dict[str, object]:
     return {
         "key": str(result.key.digest()),
         "version": str(result.version),
         "run_id": result.run_id,
         "produced_at": result.produced_at,
         "reason": result.reason,
+        "accepted": acceptance(result),
+        "nondeterministic": results.is_nondeterministic(result),
     }
 
 
-def _text(decision: Decision, plan: Plan, causes: list[str]) -> str:
+def _text(decision: Decision, plan: Plan, causes: Iterable[str]) -> str:
     name = decision.step.name
     if decision.action == "hit":
         return f"{name} need not run: {decision.reason}."
@@ -71,20 +107,3 @@ def _text(decision: Decision, plan: Plan, causes: list[str]) -> str:
         lines += [f"    - {reason}" for reason in plan.decisions[cause].reasons]
     lines.append("If the versions above come out as they are now, it need not run.")
     return "\n".join(lines)
-
-
-def _causes(plan: Plan, step: str) -> list[str]:
-    """The steps at or above one that miss, nearest first."""
-    found, waiting, seen = [], [step], {step}
-    while waiting:
-        name = waiting.pop(0)
-        decision = plan.decisions.get(name)
-        if decision is None:
-            continue
-        if decision.action == "miss":
-            found.append(name)
-        for upstream in decision.step.upstream:
-            if upstream not in seen:
-                seen.add(upstream)
-                waiting.append(upstream)
-    return found

@@ -16,7 +16,7 @@ The first row that applies decides:
 | … it is older than its ``ttl``, or from the future | miss | expired |
 | … what the step was seen to read is no longer so | miss | trace |
 | … a stored file is missing | miss | damaged |
-| none of these | hit | same |
+| none of these | hit | same, or accepted |
 """
 
 from __future__ import annotations
@@ -117,10 +117,12 @@ def decide(step: StepIdentity, known: Known) -> Decision:
         return _miss(step, known, *(Reason("obstacle", f"always runs: {o.text}", o.place) for o in step.obstacles))
     if not known.candidates:
         return _miss(step, known, *_why_new(known))
-    rejections = [_rejection(step, candidate) for candidate in known.candidates]
-    for candidate, rejection in zip(known.candidates, rejections, strict=True):
-        if rejection is None:
-            return Decision(step, "hit", (Reason("same", "nothing changed"),), known.key, candidate.result)
+    rejections = [rejection(step, candidate) for candidate in known.candidates]
+    for candidate, against in zip(known.candidates, rejections, strict=True):
+        if against is None:
+            accepted = candidate.result.accepted
+            reason = Reason("same", "nothing changed") if accepted is None else Reason("accepted", str(accepted))
+            return Decision(step, "hit", (reason,), known.key, candidate.result)
     return _miss(step, known, *(rejections[0] or ()))
 
 
@@ -140,7 +142,8 @@ def _why_new(known: Known) -> tuple[Reason, ...]:
     return tuple(differences(known.previous, known.key)) or (gone,)
 
 
-def _rejection(step: StepIdentity, candidate: Candidate) -> tuple[Reason, ...] | None:
+def rejection(step: StepIdentity, candidate: Candidate) -> tuple[Reason, ...] | None:
+    """Why a result with the step's key can't be reused; None if it can."""
     hindering = [
         text for kind, text in candidate.result.obstacles if kind not in step.allow and "all" not in step.allow
     ]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from odibi_assets.decide.decision import Candidate, Decision, Known, decide, skipped
+from odibi_assets.decide.decision import Candidate, Decision, Known, decide, rejection, skipped
+from odibi_assets.decide.reason import Reason
 from odibi_assets.declare.project import Project
 from odibi_assets.declare.template import fill_env
 from odibi_assets.errors import SourceError, UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.file_digest import FileDigests, match, partition_of
-from odibi_assets.identify.identity import PipelineIdentity, StepIdentity, with_items
+from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import variable_state
@@ -60,6 +61,21 @@ class Plan:
         return {
             name: decision.result.reference for name, decision in self.decisions.items() if decision.result is not None
         }
+
+    def causes(self, step: str) -> tuple[str, ...]:
+        """The steps at or above one that miss, nearest first."""
+        found, waiting, seen = [], [step], {step}
+        while waiting:
+            decision = self.decisions.get(waiting.pop(0))
+            if decision is None:
+                continue
+            if decision.action == "miss":
+                found.append(decision.step.name)
+            for upstream in decision.step.upstream:
+                if upstream not in seen:
+                    seen.add(upstream)
+                    waiting.append(upstream)
+        return tuple(found)
 
 
 @dataclass
@@ -110,7 +126,8 @@ class World:
         Raises:
             UsageError: A step that is not selected has no current result and is needed.
         """
-        chosen = set(pipeline.by_name) if selected is None else set(selected)
+        by_name = pipeline.by_name
+        chosen = set(by_name) if selected is None else set(selected)
         passed, forced = set(skip), set(forced)
         if self.urls is not None:
             asked = [self.source(step) for step in pipeline.steps if step.name in chosen - passed]
@@ -136,7 +153,7 @@ class World:
                 continue
             for upstream in step.upstream:
                 if upstream not in chosen and upstream not in passed:
-                    references[upstream] = self.inherited(pipeline.by_name[upstream], step, pipeline)
+                    references[upstream] = self.inherited(by_name[upstream], step, pipeline)
             decision = self.decide(
                 step, references, forced=step.name in forced, finished=(finished or {}).get(step.name)
             )
@@ -165,10 +182,11 @@ class World:
         waits_for = tuple(name for name in step.upstream if references.get(name) is None)
         if waits_for:
             return decide(step, Known(None, waits_for))
-        key = self.key(step, {name: reference for name, reference in references.items() if reference is not None})
+        taken_of = {name: reference for name in step.upstream if (reference := references[name]) is not None}
+        key = self.key(step, taken_of)
         digest = key.digest()
-        previous = self.previous(step.name)
-        candidates = tuple(self._candidate(step, result) for result in self.results.candidates(digest))
+        candidates = tuple(self._candidate(step, result) for result in self.results.candidates(digest, like=key))
+        previous = self.previous(step.name) if not candidates else None  # Only a new key is told from the one before.
         known = Known(
             key,
             missing=tuple(str(item.shown) for item in key.files.values() if item.kind == MISSING),
@@ -178,7 +196,10 @@ class World:
             previous=previous.key if previous is not None else None,
             revoked=None if candidates else self._revocation(digest),
         )
-        return decide(step, known)
+        decision = decide(step, known)
+        for output in decision.result.outputs.values() if decision.result is not None else ():
+            self.columns.setdefault(output.version, output.columns)
+        return decision
 
     def is_wanted(self, step: StepIdentity) -> bool:
         """Is the step's condition true, if it has one?
@@ -197,12 +218,6 @@ class World:
 
     def key(self, step: StepIdentity, references: Mapping[str, Taken]) -> Key:
         """The step's key with the files, variables and versions of now."""
-        completed = with_items(
-            step,
-            files=self.file_items(step),
-            env={name: self.env_item(name) for name in step.env},
-            settings=self._date_item() if step.takes_date else {},
-        )
         bindings = {}
         for name, taken in step.bindings.items():
             reference = references[taken.step]
@@ -211,7 +226,13 @@ class World:
                 continue
             output = reference.output(taken.output)
             bindings[name] = binding_item(taken, step.handed_as[name], output, self._columns(reference, output.version))
-        return completed.key.bound(bindings)
+        return replace(
+            step.key,
+            bindings=bindings,
+            files=self.file_items(step),
+            env={name: self.env_item(name) for name in step.env},
+            settings={**step.key.settings, **(self._date_item() if step.takes_date else {})},
+        )
 
     def _columns(self, reference: ResultReference, version: Digest) -> Mapping[str, Digest]:
         if version not in self.columns:
@@ -261,6 +282,10 @@ class World:
             reference = self.current.steps.get(step) if self.current is not None else None
             self._previous[step] = self.results.get(reference) if reference is not None else None
         return self._previous[step]
+
+    def rejection(self, step: StepIdentity, result: Result) -> tuple[Reason, ...] | None:
+        """Why a result with the step's key can't be reused now; None if it can."""
+        return rejection(step, self._candidate(step, result))
 
     def _revocation(self, key: Digest) -> str | None:
         """Why the newest result of a key is out of use; None if it is not, or there is none."""

@@ -16,7 +16,7 @@ class Reason:
     Attributes:
         kind: ``code``, ``params``, ``bindings``, ``files``, ``env``, ``engine``, ``settings``, ``outputs``,
             ``first``, ``revoked``, ``waits``, ``forced``, ``obstacle``, ``damaged``, ``trace``, ``expired``,
-            ``finished``, ``shared``, ``skipped``, ``absent``, ``same``.
+            ``finished``, ``shared``, ``skipped``, ``absent``, ``accepted``, ``same``.
         text: The sentence, without its place.
         place: ``file:line``.
     """
@@ -77,6 +77,8 @@ def _subject(section: str, name: str, item: Item) -> str:
         return f"environment variable {name}"
     if section == "params":
         return f"param {name}"
+    if item.kind == "machine":
+        return f"the machine's {name.removeprefix('machine ')}"
     if item.kind == "sql":
         return "the SQL statement"
     if item.kind == "effect":

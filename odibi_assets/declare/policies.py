@@ -213,6 +213,6 @@ class StepCache(Model):
         None, description="A name for the state of an outside source; another name runs the step again."
     )
     ttl: Seconds | None = Field(None, description="Seconds for which a result may be reused.")
-    allow: tuple[Literal["network", "subprocess", "clock", "random"], ...] = Field(
+    allow: tuple[Literal["network", "subprocess", "clock", "random", "process"], ...] = Field(
         (), description="Sources of difference that the step is known to be indifferent to.", strict=False
     )

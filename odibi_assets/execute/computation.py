@@ -20,8 +20,9 @@ from odibi_assets.errors import NotStorable, OdibiAssetsError, StepError
 from odibi_assets.execute.command_run import command_environment, found_at_path, run_command
 from odibi_assets.execute.commit import Computed
 from odibi_assets.execute.copies import Copies
+from odibi_assets.execute.earlier_order import in_earlier_order
 from odibi_assets.execute.handed import handed
-from odibi_assets.execute.hidden_channels import HiddenChannels
+from odibi_assets.execute.hidden_channels import GlobalGenerators, HiddenChannels
 from odibi_assets.execute.redaction import RedactingLog, redacting
 from odibi_assets.execute.returned import Returned
 from odibi_assets.execute.step_context import StepContext
@@ -30,7 +31,8 @@ from odibi_assets.execute.time_limit import TimeLimit
 from odibi_assets.identify.digest import keyed_digest
 from odibi_assets.identify.file_digest import match, partition_of
 from odibi_assets.identify.identification import Identified
-from odibi_assets.identify.observed_inputs import Observation, Recorder, observed, unobserved
+from odibi_assets.identify.observed_inputs import WORKING_DIRECTORY, Observation, Recorder, observed, unobserved
+from odibi_assets.identify.sql_statement import parse_statement
 from odibi_assets.identify.transform import ANYTHING, FRAMES, PATH
 from odibi_assets.keep.formats.kept import Kept
 
@@ -102,6 +104,9 @@ class Computation:
             try:
                 with unobserved(), self.limit.interruptible():
                     outputs = returned.settled(watched.value, shared=watched.shared)
+                    if step.kind == "sql" and parse_statement(self.identified.statements[step.name]).is_unordered:
+                        earlier = self.world.previous(step.name)
+                        outputs = in_earlier_order(outputs, earlier, self.world.results)
             except NotStorable as error:
                 raise NotStorable(f"The result of step {step.name!r} can't be kept. {error}") from error
         now = self.world.now()
@@ -199,7 +204,11 @@ class Computation:
             arguments = {name: self._handed(inputs[name], transform.inputs[name]) for name in step.bindings}
         params = self._params(step, attempt)
         recorder = Recorder(self.world.root, self.ignored)
-        channels = HiddenChannels.taken()
+        if Path.cwd() != self.world.root:
+            recorder.facts.add(WORKING_DIRECTORY)  # Relative paths lead elsewhere.
+        for memo in self.identified.memos.get(step.name, ()):
+            memo.cache_clear()  # What an earlier step had it read is to be seen here too.
+        channels, generators = HiddenChannels.taken(), GlobalGenerators.taken()
 
         def seen() -> Seen:
             obstacles = dict(recorder.obstacles)
@@ -223,6 +232,9 @@ class Computation:
             changed = channels.restore()
         found = state.completed(Seen(recorder.finish(self.world.results.salt, self.world.env), recorder.obstacles))
         obstacles = dict(found.obstacles)
+        drawn = [name for name in generators.drawn() if name not in self.identified.seeded.get(step.name, ())]
+        if drawn:
+            obstacles.setdefault("random", f"it draws from the global generator of {' and '.join(drawn)}")
         if changed:
             obstacles["channel"] = f"it leaves {' and '.join(changed)} changed"
         mutated = self._mutated_values(decision)

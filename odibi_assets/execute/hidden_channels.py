@@ -11,6 +11,7 @@ import decimal
 import locale
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ def _restore_environment(values: dict[str, str]) -> None:
     for name in set(os.environ) - set(values):
         del os.environ[name]
     os.environ.update(values)
+    time.tzset()
 
 
 def _pandas_options() -> dict[str, Any]:
@@ -78,6 +80,7 @@ _CHANNELS = (
     _Channel("environment variables", lambda: dict(os.environ), _restore_environment),
     _Channel("pandas options", _pandas_options, _restore_pandas_options),
     _Channel("numpy options", _numpy_state, _restore_numpy),
+    _Channel("sys.path", lambda: list(sys.path), lambda value: sys.path.__setitem__(slice(None), value)),
     _Channel("the decimal context", _decimal_context, _restore_decimal),
     _Channel(
         "the locale", lambda: locale.setlocale(locale.LC_ALL), lambda value: locale.setlocale(locale.LC_ALL, value)
@@ -120,3 +123,36 @@ class HiddenChannels:
             if before is not None and now != before:
                 changed.append(channel)
         return changed
+
+
+@dataclass
+class GlobalGenerators:
+    """The random generators that a process shares; whoever draws from one moves it, wherever the call hides."""
+
+    before: dict[str, Any]
+
+    @classmethod
+    def taken(cls) -> GlobalGenerators:
+        return cls(_generators())
+
+    def drawn(self) -> tuple[str, ...]:
+        """The modules whose generator is not as it was."""
+        now = _generators()
+        return tuple(name for name in self.before if not _is_same(self.before[name], now[name]))
+
+
+def _generators() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if "random" in sys.modules:
+        found["random"] = sys.modules["random"].getstate()
+    if "numpy.random" in sys.modules:
+        found["numpy.random"] = sys.modules["numpy.random"].get_state(legacy=False)
+    return found
+
+
+def _is_same(before: Any, now: Any) -> bool:
+    if not isinstance(before, dict):
+        return bool(before == now)
+    state, other = before["state"], now["state"]
+    is_same = all(str(state[name]) == str(other[name]) for name in state if name != "key")
+    return is_same and bool((state["key"] == other["key"]).all())

@@ -167,8 +167,10 @@ class Undoing:
 
     def _undo(self, run: Run, effect: Effect) -> Undone:
         undo, found = self._prepared(run, effect)
-        for result in (*found, *(each for key in effect.keys for each in self.world.results.candidates(key))):
-            self.world.results.revoke(*result.id, why=REVOKED, at=self._at())
+        results = self.world.results
+        under_key = (each for key in effect.keys for each in (*results.candidates(key), *results.accepted_from(key)))
+        for result in (*found, *under_key):
+            results.revoke(*result.id, why=REVOKED, at=self._at())
         journal = self.effects.of(run.start)
         journal.start_undo(effect)
         undone = undo.run(pipeline=self.identified.pipeline.name, run_id=run.start.run_id, log=self.log)

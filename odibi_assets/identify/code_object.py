@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.set_order import order_of_a_set
 
 _SKIPPED = frozenset({"CACHE", "EXTENDED_ARG", "NOP", "RESUME", "PRECALL"})
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
@@ -89,8 +90,9 @@ class Reference:
         line: Where, in the code's own file.
         imported: The name is a module imported inside the function.
         level: Dots of a relative import.
-        arguments: Count of the arguments when it is called at once; None when it is not, or by keyword.
+        arguments: 0 when it is called at once without any argument, or with None alone; None when that is not so.
         whole: The thing itself is handed on, not just attributes of it.
+        constant: What stands right behind it in the code, where that is a text: its first argument, if it is called.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Reference:
     level: int = 0
     arguments: int | None = None
     whole: bool = True
+    constant: str | None = None
 
 
 @dataclass
@@ -109,7 +112,10 @@ class Usage:
     Attributes:
         references: Globals and modules, in the order of their use.
         free_attributes: Attribute or method names taken from anything → first line.
+        free_methods: Method names called on something that is no global → first line.
         keywords: Names of keyword arguments in any call.
+        set_order: A line that takes the order of a set, if there is one.
+        takes_attributes: It takes attributes by names that are texts, be they computed or not.
         computes_names: A line on which a name is computed at run time, if there is one.
         computes_imports: The same for a module's name, which may be one that nothing loaded yet.
         named_in_texts: Words of the texts handed to what looks names up in its caller: ``frame.query("x > @LIMIT")``.
@@ -118,7 +124,10 @@ class Usage:
 
     references: list[Reference] = field(default_factory=list)
     free_attributes: dict[str, int] = field(default_factory=dict)
+    free_methods: dict[str, int] = field(default_factory=dict)
     keywords: set[str] = field(default_factory=set)
+    set_order: int | None = None
+    takes_attributes: bool = False
     computes_names: int | None = None
     computes_imports: int | None = None
     named_in_texts: set[str] = field(default_factory=set)
@@ -134,6 +143,7 @@ _TELLING = {
     **dict.fromkeys(("getsource", "getsourcelines", "findsource", "getcomments"), "text"),
 }
 _COMPUTING = frozenset({"exec", "eval", "globals", "locals", "vars", "compile", "__import__"})
+_TAKING = frozenset({"getattr", "vars", "attrgetter", "methodcaller", "__getattribute__", "__dict__"})
 _IMPORTING = frozenset({"exec", "eval", "compile", "__import__"})
 
 
@@ -170,6 +180,7 @@ def _collect(code: types.CodeType, outer: Mapping[str, _Alias], found: Usage) ->
     aliases: dict[str, _Alias] = dict(outer)
     line = code.co_firstlineno
     _note_computed_texts(instructions, line, found)
+    found.set_order = found.set_order or order_of_a_set(code)
     i = 0
     while i < len(instructions):
         instruction = instructions[i]
@@ -181,8 +192,10 @@ def _collect(code: types.CodeType, outer: Mapping[str, _Alias], found: Usage) ->
         if instruction.opname in _GLOBALS:
             attributes, after = _attributes(instructions, i)
             arguments = _call_arguments(instructions, i, after)
-            found.references.append(Reference(name, attributes, line, arguments=arguments))
+            constant = _constant_after(instructions, after)
+            found.references.append(Reference(name, attributes, line, arguments=arguments, constant=constant))
             _note_attributes(attributes, line, found)
+            found.takes_attributes |= not _TAKING.isdisjoint((name, *attributes))
             if name in _COMPUTING or (name in ("getattr", "setattr") and not _constant_name(instructions, after)):
                 found.computes_names = found.computes_names or line
             _note_computed(name, attributes, line, found)
@@ -194,13 +207,17 @@ def _collect(code: types.CodeType, outer: Mapping[str, _Alias], found: Usage) ->
             _note_computed(alias.module, alias.attributes + attributes, line, found)
             if instruction.opname != "LOAD_CLOSURE":
                 arguments = _call_arguments(instructions, i, after)
+                constant = _constant_after(instructions, after)
+                path = alias.attributes + attributes
                 found.references.append(
-                    Reference(alias.module, alias.attributes + attributes, line, True, alias.level, arguments)
+                    Reference(alias.module, path, line, True, alias.level, arguments, constant=constant)
                 )
             i = after
             continue
         if instruction.opname in _ATTRIBUTES:
             found.free_attributes.setdefault(name, line)
+            if instruction.opname == "LOAD_METHOD":
+                found.free_methods.setdefault(name, line)
         elif instruction.opname == "KW_NAMES":
             found.keywords.update(code.co_consts[instruction.arg or 0])
         i += 1
@@ -247,10 +264,18 @@ def _attributes(instructions: list[dis.Instruction], i: int) -> tuple[tuple[str,
 
 
 def _call_arguments(instructions: list[dis.Instruction], start: int, after: int) -> int | None:
-    """0 when the thing is called at once without any argument; None when that can't be told."""
-    following = instructions[after].opname if after < len(instructions) else ""
-    called = following in ("PRECALL", "CALL") and instructions[after].arg == 0
-    return 0 if called else None
+    """0 when the thing is called at once without any argument or with None alone; None when that can't be told."""
+    following = [(i.opname, i.arg) for i in instructions[after : after + 2]]
+    is_none = bool(following) and following[0][0] == "LOAD_CONST" and instructions[after].argval is None
+    if is_none:
+        return 0 if following[1:] in ([("PRECALL", 1)], [("CALL", 1)]) else None
+    return 0 if following[:1] in ([("PRECALL", 0)], [("CALL", 0)]) else None
+
+
+def _constant_after(instructions: list[dis.Instruction], after: int) -> str | None:
+    following = instructions[after] if after < len(instructions) else None
+    is_text = following is not None and following.opname == "LOAD_CONST" and isinstance(following.argval, str)
+    return following.argval if is_text and following is not None else None
 
 
 def _constant_name(instructions: list[dis.Instruction], after: int) -> bool:

@@ -13,6 +13,7 @@ import decimal
 import math
 import mmap
 import os
+import re
 import struct
 import uuid
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from blake3 import blake3
 from odibi_assets.errors import NotFingerprintable
 
 _MAPPED_BYTES = 64 * 2**20
+_WRITTEN = re.compile("b3:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,10 +77,9 @@ class Digest:
         Raises:
             ValueError: The text is not ``b3:`` and 64 hexadecimal digits.
         """
-        scheme, _, digits = text.partition(":")
-        if scheme != "b3" or len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
+        if _WRITTEN.fullmatch(text) is None:
             raise ValueError(f"{text!r} is not a digest: expected 'b3:' and 64 hexadecimal digits")
-        return cls(digits)
+        return cls(text[3:])
 
     def __str__(self) -> str:
         return f"b3:{self.hex}"
@@ -100,70 +101,100 @@ def encode(value: object, *, path: str = "value") -> bytes:
     Raises:
         NotFingerprintable: With the path to the value that can't be encoded.
     """
+    try:
+        return _encode(value)
+    except _NoEncoding as error:
+        found = error.value
+        raise NotFingerprintable(
+            f"{_path_to(found, value, path) or path} is a {type(found).__module__}.{type(found).__qualname__}, "
+            "which has no canonical encoding"
+        ) from None
+
+
+class _NoEncoding(Exception):
+    """A value that can't be encoded; where it stands is worked out only then."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__()
+        self.value = value
+
+
+def _encode(value: Any) -> bytes:
     encoder = _ENCODERS.get(type(value))
     if encoder is not None:
-        return encoder(value, path)
+        return encoder(value)
     if isinstance(value, PurePath):
         return _framed(b"P", str(value).encode())
-    raise NotFingerprintable(
-        f"{path} is a {type(value).__module__}.{type(value).__qualname__}, which has no canonical encoding"
-    )
+    raise _NoEncoding(value)
+
+
+def _path_to(found: object, value: object, path: str) -> str | None:
+    """The path to a value inside another."""
+    if value is found:
+        return path
+    inside: list[tuple[object, str]] = []
+    if isinstance(value, dict):
+        for key, item in value.items():
+            inside += [(key, f"a key of {path}"), (item, f"{path}.{key}")]
+    elif isinstance(value, (list, tuple)):
+        inside = [(item, f"{path}[{i}]") for i, item in enumerate(value)]
+    elif isinstance(value, (set, frozenset)):
+        inside = [(item, f"an element of {path}") for item in value]
+    elif isinstance(value, (range, slice)):
+        inside = [(item, path) for item in (value.start, value.stop, value.step)]
+    return next((place for item, name in inside if (place := _path_to(found, item, name)) is not None), None)
 
 
 def _framed(kind: bytes, payload: bytes) -> bytes:
     return kind + len(payload).to_bytes(8, "big") + payload
 
 
-def _float(value: float, path: str) -> bytes:
+def _float(value: float) -> bytes:
     return b"F" + (b"nan" if math.isnan(value) else struct.pack(">d", value))
 
 
-def _sequence(kind: bytes) -> Callable[[Any, str], bytes]:
-    def encoder(value: Any, path: str) -> bytes:
-        return _framed(kind, b"".join(encode(item, path=f"{path}[{i}]") for i, item in enumerate(value)))
+def _string(value: str) -> bytes:
+    data = value.encode("utf-8", "surrogatepass")
+    return b"S" + len(data).to_bytes(8, "big") + data
+
+
+def _sequence(kind: bytes) -> Callable[[Any], bytes]:
+    def encoder(value: Any) -> bytes:
+        payload = b"".join([_encode(item) for item in value])
+        return kind + len(payload).to_bytes(8, "big") + payload
 
     return encoder
 
 
-def _mapping(value: dict[Any, Any], path: str) -> bytes:
-    parts = []
-    for key, item in value.items():
-        parts.append(encode(key, path=f"a key of {path}"))
-        parts.append(encode(item, path=f"{path}.{key}"))
-    return _framed(b"M", b"".join(parts))
+def _mapping(value: dict[Any, Any]) -> bytes:
+    return _framed(b"M", b"".join([_encode(part) for item in value.items() for part in item]))
 
 
-def _set(kind: bytes) -> Callable[[Any, str], bytes]:
-    def encoder(value: Any, path: str) -> bytes:
-        return _framed(kind, b"".join(sorted(encode(item, path=f"an element of {path}") for item in value)))
-
-    return encoder
+def _set(kind: bytes) -> Callable[[Any], bytes]:
+    return lambda value: _framed(kind, b"".join(sorted([_encode(item) for item in value])))
 
 
-def _text(kind: bytes, render: Callable[[Any], str]) -> Callable[[Any, str], bytes]:
-    def encoder(value: Any, path: str) -> bytes:
-        return _framed(kind, render(value).encode("utf-8", "surrogatepass"))
-
-    return encoder
+def _text(kind: bytes, render: Callable[[Any], str]) -> Callable[[Any], bytes]:
+    return lambda value: _framed(kind, render(value).encode("utf-8", "surrogatepass"))
 
 
-_ENCODERS: dict[type, Callable[[Any, str], bytes]] = {
-    type(None): lambda value, path: b"N",
-    bool: lambda value, path: b"B1" if value else b"B0",
+_ENCODERS: dict[type, Callable[[Any], bytes]] = {
+    type(None): lambda value: b"N",
+    bool: lambda value: b"B1" if value else b"B0",
     int: _text(b"I", lambda value: str(value) if value.bit_length() < 10_000 else hex(value)),  # str() has a limit
     float: _float,
-    complex: lambda value, path: b"C" + _float(value.real, path) + _float(value.imag, path),
-    str: _text(b"S", str),
-    bytes: lambda value, path: _framed(b"Y", value),
-    bytearray: lambda value, path: _framed(b"y", bytes(value)),
+    complex: lambda value: b"C" + _float(value.real) + _float(value.imag),
+    str: _string,
+    bytes: lambda value: _framed(b"Y", value),
+    bytearray: lambda value: _framed(b"y", bytes(value)),
     list: _sequence(b"L"),
     tuple: _sequence(b"U"),
     dict: _mapping,
     set: _set(b"E"),
     frozenset: _set(b"e"),
-    range: lambda value, path: _framed(b"R", encode((value.start, value.stop, value.step))),
-    slice: lambda value, path: _framed(b"s", encode((value.start, value.stop, value.step), path=path)),
-    type(...): lambda value, path: b".",
+    range: lambda value: _framed(b"R", _encode((value.start, value.stop, value.step))),
+    slice: lambda value: _framed(b"s", _encode((value.start, value.stop, value.step))),
+    type(...): lambda value: b".",
     datetime.datetime: _text(b"t", lambda value: f"{value.isoformat()} {value.tzinfo!r} {value.fold}"),
     datetime.date: _text(b"d", datetime.date.isoformat),
     datetime.time: _text(b"h", lambda value: f"{value.isoformat()} {value.tzinfo!r} {value.fold}"),

@@ -45,9 +45,17 @@ from odibi_assets.identify.effects import (
 from odibi_assets.identify.import_purity import Judgement
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.library_value import library_value
+from odibi_assets.identify.machine_fact import fact_behind
+from odibi_assets.identify.observed_inputs import note_machine_fact
 from odibi_assets.identify.shown_value import safe_repr
 from odibi_assets.identify.source_loader import source_of
-from odibi_assets.identify.volatile import PUBLIC_MODULES, free_volatility, volatility
+from odibi_assets.identify.volatile import (
+    PUBLIC_MODULES,
+    computed_volatility,
+    free_volatility,
+    seeded_modules,
+    volatility,
+)
 
 
 @dataclass
@@ -62,6 +70,8 @@ class Fingerprint:
         names: Global names that were followed, each with its module.
         mutable: Identities of the objects reached that can be changed in place.
         computes_imports: It imports modules by computed names, so every source below the root counts.
+        seeded: Modules whose global random generator it seeds.
+        memos: Functions reached that remember what they returned, as ``functools.lru_cache`` makes them.
     """
 
     items: dict[str, Item] = field(default_factory=dict)
@@ -71,6 +81,8 @@ class Fingerprint:
     names: set[tuple[str, str]] = field(default_factory=set)
     mutable: set[int] = field(default_factory=set)
     computes_imports: bool = False
+    seeded: set[str] = field(default_factory=set)
+    memos: list[Any] = field(default_factory=list)
 
 
 def fingerprint(
@@ -131,6 +143,7 @@ class _Walk:
         self.seen: dict[int, tuple[Any, str]] = {}
         self.names: set[str] = set()
         self.values: set[str] = set()
+        self.named: set[int] = set()
         self.whole_modules = False
         self.tells: set[str] = set()
 
@@ -224,6 +237,7 @@ class _Walk:
         if not self._first_party_code(code):
             self._add_distribution(function.__module__, full)
             self._add_wrapped(full, function, place)
+            self._judge_held(function, place)
             return ("function", full)
         self.result.names.add((str(function.__module__), function.__qualname__.partition(".")[0]))
         where = self._place(code.co_filename, code.co_firstlineno)
@@ -321,14 +335,27 @@ class _Walk:
         found = usage(function.__code__)
         file = function.__code__.co_filename
         bindings: list[object] = []
+        followed: list[tuple[tuple[str, ...], Reference]] = []
         for reference in found.references:
             place = self._place(file, reference.line)
             qualified, bound = self._add_reference(reference, function.__globals__, place)
+            followed.append((qualified, reference))
             if bound is not None:
                 bindings.append((reference.name, reference.attributes, bound))
-            verdict = next(filter(None, (volatility(name, reference, found) for name in qualified)), None)
+        seeded = seeded_modules(followed)
+        self.result.seeded |= seeded
+        is_hash = function.__code__.co_name == "__hash__"  # what it answers is for dicts and sets, not for data
+        for qualified, reference in followed:
+            place = self._place(file, reference.line)
+            names = () if is_hash and qualified[:1] in (("builtins.hash",), ("builtins.id",)) else qualified
+            verdict = next(filter(None, (volatility(name, reference, seeded) for name in names)), None)
+            takes_by_name = found.takes_attributes or found.computes_names is not None
+            if verdict is None and takes_by_name and reference.whole and qualified:
+                verdict = computed_volatility(qualified[0])
             if verdict:
                 self._obstruct(*verdict, place)
+            for name in qualified:
+                self._add_fact(name, place)
         free = free_volatility(found)
         if free:
             kind, text, place = free[0], free[1], self._place(file, free[2])
@@ -359,7 +386,8 @@ class _Walk:
         elif reference.name in namespace:
             target, base = namespace[reference.name], reference.name
         else:
-            return (), None  # a builtin, or a name that will raise NameError
+            is_builtin = hasattr(builtins, reference.name)  # else it will raise NameError
+            return (f"builtins.{reference.name}",) if is_builtin else (), None
         attributes = list(reference.attributes)
         owner: types.ModuleType | None = None
         while isinstance(target, types.ModuleType) and attributes:
@@ -398,6 +426,7 @@ class _Walk:
         if isinstance(target, (types.FunctionType, type)) or (
             isinstance(target, types.BuiltinFunctionType) and not self._is_bound(target)
         ):
+            self.named.add(id(target))
             self.add(base, target, place)
             return
         if owner is not None and not is_first_party_module(owner):
@@ -434,6 +463,8 @@ class _Walk:
             return ("class", full)
         self.result.names.add((cls.__module__, cls.__qualname__.partition(".")[0]))
         where = (self._class_place(cls, module) if module is not None else None) or place
+        if module is not None:
+            self.result.values[full] = (cls.__module__, cls.__qualname__)
         self._note_module(cls.__module__, getattr(module, "__file__", "") or "")
         bases = [self.add(f"{full} base", base, where) for base in cls.__bases__]
         meta = self.add(f"{full} metaclass", type(cls), where)
@@ -442,7 +473,7 @@ class _Walk:
         members = []
         for key, value in sorted(vars(cls).items()):
             # What a library's metaclass or decorator adds follows from the class as it is written, and its version.
-            if key not in _CLASS_NOISE and not (by_library and written is not None and key not in written.members):
+            if key not in CLASS_NOISE and not (by_library and written is not None and key not in written.members):
                 members.append((key, self.add(f"{full}.{key}", value, where)))
         for key, one in vars(cls).get("__dataclass_fields__", {}).items():
             if one.metadata:  # what a field says beside what the methods do
@@ -476,8 +507,27 @@ class _Walk:
         if isinstance(module, str):
             self._add_distribution(module, name)
             self._note_module(module, "")
+        self._judge_held(value, place)
         told = ("builtin", getattr(value, "__module__", None), getattr(value, "__qualname__", repr(value)))
         return ("bound", told, self.add(f"{name}.__self__", value.__self__, place)) if self._is_bound(value) else told
+
+    def _judge_held(self, value: Any, place: str | None) -> None:
+        """Judge a library's function that some value holds: a default, a class, a partial, a table of functions."""
+        if id(value) in self.named:
+            return  # it is judged by how it is called
+        for name in self._qualified(value, []):
+            verdict = volatility(name, Reference(name, (), 0))
+            if verdict:
+                self._obstruct(*verdict, place)
+            self._add_fact(name, place or "")
+
+    def _add_fact(self, name: str, place: str) -> None:
+        """A fact of the machine that the code asks for counts by what it is now."""
+        fact = fact_behind(name)
+        if fact is None or f"machine {fact}" in self.result.items:
+            return
+        state = note_machine_fact(fact)
+        self.result.items[f"machine {fact}"] = Item(Digest.of_struct("machine", state), "machine", place=place)
 
     def _add_enum(self, name: str, value: enum.Enum, place: str | None) -> object:
         held = self.add(f"{name}.value", value.value, place)
@@ -534,6 +584,10 @@ class _Walk:
             state = {**getattr(value, "__dict__", {}), **_slot_values(value), **_inherited_value(value)}
             return ("instance", self.add(name, cls, place), self.add(f"{name}.__dict__", state, place))
         wrapped = getattr(value, "__wrapped__", None) or getattr(value, "py_func", None)
+        if value is os.environ or value is os.environb:
+            return ("by name", "os.environ")  # what is taken of it is observed
+        if callable(getattr(value, "cache_clear", None)) and self._is_memo(wrapped):
+            self.result.memos.append(value)
         if self._is_library_callable(value):
             return self._add_foreign(name, value, place)
         if wrapped is not None and callable(value):
@@ -576,6 +630,10 @@ class _Walk:
             and getattr(module, value.__name__, None) is value  # ``random.random``
         )
         return not offered
+
+    def _is_memo(self, wrapped: Any) -> bool:
+        code = getattr(wrapped, "__code__", None)
+        return isinstance(code, types.CodeType) and self._first_party_code(code)
 
     def _is_library_callable(self, value: Any) -> bool:
         """Is it a compiled function that its own library offers under its name, ``numpy.random.default_rng``?"""
@@ -722,7 +780,7 @@ class _Walk:
             return Digest.of_struct("opaque", name)
 
 
-_CLASS_NOISE = frozenset(
+CLASS_NOISE = frozenset(
     """__doc__ __dict__ __weakref__ __module__ __annotations__ __firstlineno__ __static_attributes__ __qualname__
     __dataclass_fields__ __dataclass_params__ __abstractmethods__ _abc_impl __orig_bases__
     __parameters__ _member_map_ _value2member_map_ _member_type_ __slots__""".split()

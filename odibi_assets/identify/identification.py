@@ -51,6 +51,8 @@ class Identified:
         files: Files that the identity rests on, beside the YAML file and the modules: SQL files and programs.
         retry_on: Step → what its policy declares transient.
         mutable: Python step → identities of the objects that it reaches and that can be changed in place.
+        seeded: Step → modules whose global random generator its code seeds.
+        memos: Step → functions in reach that remember what they returned.
     """
 
     pipeline: Pipeline
@@ -63,6 +65,8 @@ class Identified:
     undos: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     retry_on: Mapping[str, tuple[RetryOn, ...]] = field(default_factory=dict)
     mutable: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    seeded: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    memos: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 def identify(definition: Definition, root: Path) -> Identified:
@@ -120,6 +124,8 @@ class _Identification:
             self.undos,
             retry_on,
             {name: frozenset(one.mutable) for name, one in prints.items()},
+            {name: frozenset(one.seeded) for name, one in prints.items()},
+            {name: tuple(one.memos) for name, one in prints.items()},
         )
 
     def _retry_on(self) -> dict[str, tuple[RetryOn, ...]]:

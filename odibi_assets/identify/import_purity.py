@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from odibi_assets.identify.code_object import Reference, Usage
+from odibi_assets.identify.code_object import Reference
 from odibi_assets.identify.effects import statements_of
 from odibi_assets.identify.volatile import PUBLIC_MODULES, SEEDABLE, volatility
 
@@ -160,7 +160,7 @@ class ImportPurity:
         for name in _qualified(target, text):
             if name in _OBSERVED or (name in SEEDABLE and not bare):
                 return None
-            found = volatility(name, Reference(name, (), 0, arguments=0 if bare else None), Usage())
+            found = volatility(name, Reference(name, (), 0, arguments=0 if bare else None))
             if name in _IMPURE or found is not None:
                 return found[1] if found is not None else f"{name} is called"
         return None if _of_pure_library(target) else f"{text} is called, which is not known to answer the same"

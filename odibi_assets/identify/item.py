@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,16 @@ class Item:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Item:
-        return cls(Digest.parse(data["digest"]), data["kind"], data.get("shown"), data.get("place"), data.get("detail"))
+        if "detail" in data:
+            digest = Digest.parse(data["digest"])
+            return cls(digest, data["kind"], data.get("shown"), data.get("place"), data["detail"])
+        return _read(data["digest"], data["kind"], data.get("shown"), data.get("place"))
+
+
+@functools.lru_cache(maxsize=65_536)
+def _read(digest: str, kind: str, shown: str | None, place: str | None) -> Item:
+    """One object for what many keys share: the libraries, the helpers."""
+    return Item(Digest.parse(digest), kind, shown, place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ stays readable: why a step runs is the difference of two keys.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from odibi_assets.identify.digest import Digest
@@ -48,11 +49,15 @@ class Key:
 
     def digest(self) -> Digest:
         """Identity of the computation."""
-        return self._digest(SECTIONS)
+        return self._whole
 
     def code_version(self) -> Digest:
         """Identity of everything but the upstream versions: Dagster's ``code_version``."""
         return self._digest(tuple(section for section in SECTIONS if section != "bindings"))
+
+    @cached_property
+    def _whole(self) -> Digest:
+        return self._digest(SECTIONS)
 
     def _digest(self, sections: tuple[str, ...]) -> Digest:
         parts = [
@@ -60,10 +65,6 @@ class Key:
             for section in sections
         ]
         return Digest.of_struct("key", [KEY_SCHEMA, self.step, parts])
-
-    def bound(self, bindings: Items) -> Key:
-        """The same key with the versions that its inputs have now."""
-        return replace(self, bindings=bindings)
 
     def to_json(self) -> dict[str, Any]:
         sections = {

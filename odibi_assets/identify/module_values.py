@@ -6,6 +6,7 @@ it afterwards, may come out differently next time under the same key.
 
 from __future__ import annotations
 
+import enum
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from odibi_assets.identify.digest import Digest
-from odibi_assets.identify.fingerprint import value_digest
+from odibi_assets.identify.fingerprint import CLASS_NOISE, value_digest
 from odibi_assets.identify.observed_inputs import unobserved
 
 Places = Mapping[str, tuple[str, str]]
@@ -46,5 +47,20 @@ def _digest(place: tuple[str, str], root: Path) -> Digest:
     module, name = place
     missing = object()
     value: Any = getattr(sys.modules.get(module), name, missing)
+    if isinstance(value, type):
+        value = _data_of(value)
     with unobserved():
         return Digest.of_struct("value", "gone") if value is missing else value_digest(name, value, root)
+
+
+def _data_of(cls: type) -> dict[str, Any]:
+    """What a class holds beside its methods."""
+    return {
+        name: value
+        for name, value in vars(cls).items()
+        if name not in CLASS_NOISE
+        and not (name.startswith("__") and name.endswith("__"))
+        and not callable(value)
+        and not isinstance(value, enum.Enum)
+        and not hasattr(type(value), "__get__")
+    }

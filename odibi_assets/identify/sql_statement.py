@@ -32,12 +32,14 @@ class Statement:
         tables: Names it reads, without those it defines itself.
         takes_date: It uses ``current_date`` or its like: the date is part of its key.
         obstacles: Volatile functions that make its result non-reusable.
+        is_unordered: It promises no order of its rows, and may give another from run to run.
     """
 
     text: str
     tables: frozenset[str]
     takes_date: bool
     obstacles: tuple[Obstacle, ...]
+    is_unordered: bool = False
 
 
 _DATES = frozenset({"current_date", "today"})
@@ -76,7 +78,38 @@ def parse_statement(sql: str) -> Statement:
     if files:
         raise BadStatement(f"{files[0]} reads a file or an unknown source", 1)
     obstacles, takes_date = _judge(functions, _pure_macros())
-    return Statement(_normalised(sql), frozenset(tables), takes_date, obstacles)
+    is_unordered = _is_unordered(data["statements"][0]["node"], {})
+    return Statement(_normalised(sql), frozenset(tables), takes_date, obstacles, is_unordered)
+
+
+def _is_unordered(node: dict[str, Any], common: dict[str, Any]) -> bool:
+    """Does a query join, aggregate, drop duplicates or combine, without an ORDER BY after it?
+
+    DuckDB keeps the order of what it only filters or lists one after the other (truth.md 3.2).
+    """
+    entries = (node.get("cte_map") or {}).get("map") or []
+    common = {**common, **{str(entry["key"]).lower(): entry["value"].get("query_node") or {} for entry in entries}}
+    modifiers = {modifier.get("type") for modifier in node.get("modifiers") or ()}
+    if "ORDER_MODIFIER" in modifiers:
+        return False
+    if node.get("type") == "SET_OPERATION_NODE":
+        parts = node.get("children") or [part for part in (node.get("left"), node.get("right")) if part]
+        return not node.get("setop_all") or any(_is_unordered(part, common) for part in parts)
+    if node.get("type") != "SELECT_NODE":
+        return False
+    aggregates = node.get("group_expressions") or node.get("aggregate_handling") != "STANDARD_HANDLING"
+    return bool(aggregates) or "DISTINCT_MODIFIER" in modifiers or _is_source_unordered(node["from_table"], common)
+
+
+def _is_source_unordered(source: dict[str, Any], common: dict[str, Any]) -> bool:
+    if source.get("type") == "JOIN":
+        sides = (source["left"], source["right"])
+        return source.get("ref_type") != "POSITIONAL" or any(_is_source_unordered(side, common) for side in sides)
+    if source.get("type") == "SUBQUERY":
+        return _is_unordered(source["subquery"]["node"], common)
+    name = str(source.get("table_name", "")).lower()
+    rest = {other: node for other, node in common.items() if other != name}
+    return source.get("type") == "BASE_TABLE" and name in common and _is_unordered(common[name], rest)
 
 
 def _normalised(sql: str) -> str:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from odibi_assets.declare.template import fill_env
 from odibi_assets.errors import OdibiAssetsError
 from odibi_assets.identify.digest import Digest, keyed_digest
-from odibi_assets.identify.download import Request, download
 from odibi_assets.identify.local_file import write_local
 from odibi_assets.identify.observed_inputs import unobserved
+
+if TYPE_CHECKING:
+    from odibi_assets.identify.download import Request
 
 _VERSION = 1
 _AT_ONCE = 8
@@ -82,6 +82,8 @@ class UrlDigests:
             for source in waiting:
                 self._ask_quietly(source)
             return
+        import concurrent.futures
+
         with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._ask_quietly, waiting))
 
@@ -114,12 +116,18 @@ class UrlDigests:
 
     def _request(self, source: UrlSource) -> tuple[Request, str]:
         """What to ask for, and the name of what is known of it."""
+        from odibi_assets.identify.download import Request  # Most pipelines ask for no URL.
+
         url: str = fill_env(source.url, self.env)
         headers: dict[str, str] = fill_env(dict(source.headers), self.env)
         text = json.dumps([url, sorted(headers.items())])
         return Request(url, source.url, headers, {}), keyed_digest(self.salt, text.encode()).hex
 
     def _asked(self, request: Request, name: str, *, is_whole: bool = False) -> Digest:
+        import tempfile
+
+        from odibi_assets.identify.download import Request, download
+
         with unobserved():
             note = {} if is_whole else self._note(name)
             validators = dict(note.get("validators", {}))

@@ -31,7 +31,11 @@ from odibi_assets.keep.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Stored:
-    """What collection looks at of a result."""
+    """What collection looks at of a result.
+
+    Attributes:
+        produced_at: When it was computed, or accepted.
+    """
 
     id: ResultId
     pipeline: str
@@ -47,7 +51,7 @@ class Stored:
             result.id,
             result.pipeline,
             result.key.step,
-            result.produced_at,
+            result.recorded_at,
             result.run_id,
             is_revoked,
             result.blobs,

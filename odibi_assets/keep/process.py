@@ -1,11 +1,10 @@
-"""Which process began a run, and whether it is still there."""
+"""Which process began a run, and whether it is still there; who is at work."""
 
 from __future__ import annotations
 
 import datetime
-import multiprocessing
+import getpass
 import os
-import socket
 from pathlib import Path
 
 
@@ -14,12 +13,23 @@ def this_process() -> str:
     return _named(os.getpid())
 
 
+def this_user() -> str:
+    """User and host, as ``ann@laptop``."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # A container may run under a number that has no name.
+        name = str(os.getuid())
+    return f"{name}@{os.uname().nodename}"
+
+
 def _named(pid: int) -> str:
-    return f"{socket.gethostname()}/{pid}/{_started(pid)}"
+    return f"{os.uname().nodename}/{pid}/{_started(pid)}"
 
 
 def run_process() -> str:
     """As ``this_process``, of the process that a run lives in: the parent, where that starts one for each step."""
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     return _named(parent.pid) if parent is not None and parent.pid is not None else this_process()
 
@@ -28,7 +38,7 @@ def may_be_alive(process: str) -> bool:
     """Is the process running? One on another host can't be asked, and counts as gone."""
     host, _, rest = process.partition("/")
     pid, _, started = rest.partition("/")
-    return host == socket.gethostname() and pid.isdigit() and bool(started) and _started(int(pid)) == started
+    return host == os.uname().nodename and pid.isdigit() and bool(started) and _started(int(pid)) == started
 
 
 def host_of(process: str) -> str:
@@ -54,6 +64,6 @@ def may_go_on(process: str, *, began_at: str, now: datetime.datetime) -> bool:
         began_at: ISO 8601, UTC.
     """
     host = host_of(process)
-    if host in ("", socket.gethostname()):
+    if host in ("", os.uname().nodename):
         return may_be_alive(process)
     return now - datetime.datetime.fromisoformat(began_at) < datetime.timedelta(hours=MOST_HOURS_ELSEWHERE)

@@ -78,6 +78,36 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Acceptance:
+    """That a user took a result over for another key: an edit, they say, changed nothing.
+
+    Attributes:
+        by: User and host, as ``ann@laptop``.
+        at: ISO 8601, UTC.
+        chain: The results that it was taken from, the nearest first; the last of them was computed.
+        reason: As the user gave it.
+    """
+
+    by: str
+    at: str
+    chain: tuple[ResultId, ...]
+    reason: str | None = None
+
+    def __str__(self) -> str:
+        why = f": {self.reason}" if self.reason else ""
+        return f"accepted by {self.by} on {self.at[:16].replace('T', ' ')} UTC{why}"
+
+    def to_json(self) -> dict[str, Any]:
+        chain = [[str(key), generation] for key, generation in self.chain]
+        return {"by": self.by, "at": self.at, "chain": chain, "reason": self.reason}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Acceptance:
+        chain = tuple((Digest.parse(key), generation) for key, generation in data["chain"])
+        return cls(data["by"], data["at"], chain, data["reason"])
+
+
+@dataclass(frozen=True)
 class Result:
     """The record of one computation.
 
@@ -91,6 +121,7 @@ class Result:
         seconds: Duration of the computation, without reading inputs and committing.
         nondeterministic: The same key has had another version before.
         expires_at: ISO 8601, UTC, for a step that declares ``ttl``.
+        accepted: Set where it was not computed under this key, but taken over from another one.
     """
 
     pipeline: str
@@ -106,6 +137,7 @@ class Result:
     nondeterministic: bool = False
     expires_at: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    accepted: Acceptance | None = None
 
     @property
     def output(self) -> Output:
@@ -137,6 +169,11 @@ class Result:
         return sum(blob.size_bytes for blob in self.blobs)
 
     @property
+    def recorded_at(self) -> str:
+        """When it came under its key; ISO 8601, UTC."""
+        return self.accepted.at if self.accepted is not None else self.produced_at
+
+    @property
     def reference(self) -> ResultReference:
         found = {name: OutputReference(output.version, output.row_count) for name, output in self.outputs.items()}
         return reference_to(self.key.digest(), self.generation, found)
@@ -145,7 +182,9 @@ class Result:
         return replace(self, generation=generation, nondeterministic=nondeterministic)
 
     def to_json(self) -> dict[str, Any]:
+        accepted = {"accepted": self.accepted.to_json()} if self.accepted is not None else {}
         return {
+            **accepted,
             "pipeline": self.pipeline,
             "key": self.key.to_json(),
             "outputs": {name: output.to_json() for name, output in self.outputs.items()},
@@ -177,6 +216,7 @@ class Result:
             nondeterministic=data["nondeterministic"],
             expires_at=data["expires_at"],
             params=data.get("params", {}),
+            accepted=Acceptance.from_json(data["accepted"]) if data.get("accepted") else None,
         )
 
 

@@ -6,15 +6,17 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from odibi_assets.declare.bucket_root import BucketRoot
 from odibi_assets.errors import DamagedObject, StoreError, UnknownLayout, UsageError
 from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.key import Key
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.folder_store import FolderStore
 from odibi_assets.keep.guard import rely_on
-from odibi_assets.keep.result import Blob, Result, ResultReference
+from odibi_assets.keep.result import Blob, Result, ResultId, ResultReference
 from odibi_assets.keep.store import Store
 
 LAYOUT_VERSION = 1
@@ -64,19 +66,22 @@ class Results:
                 self.format = canonical_json.load(self.store.get("format.json") or b"", "format.json")
         return self.salt == other.salt
 
-    def candidates(self, key: Digest) -> Iterator[Result]:
+    def candidates(self, key: Digest, *, like: Key | None = None) -> Iterator[Result]:
         """The unrevoked results of a key whose record can be read, newest generation first.
 
         A key has several where steps read what they did not declare: each with the trace it had.
+
+        Args:
+            like: The key itself, where it is at hand: a record with an equal one need not be digested again.
         """
-        for result in self.of_key(key):
+        for result in self.of_key(key, like=like):
             if not self.is_revoked(*result.id):
                 yield result
 
-    def of_key(self, key: Digest) -> Iterator[Result]:
+    def of_key(self, key: Digest, *, like: Key | None = None) -> Iterator[Result]:
         """All results of a key whose record can be read, the revoked too, newest generation first."""
         for generation in sorted(self.generations(key), reverse=True):
-            result = self._read(key, generation)
+            result = self._read(key, generation, like)
             if result is not None:
                 yield result
 
@@ -156,15 +161,18 @@ class Results:
 
         The first result of a key wins, and whoever comes second adopts it, unless that one is
         damaged or ``replace`` asks for a new generation because it no longer holds. An equal one is
-        adopted even then. One that differs though nothing it depends on does is ``nondeterministic``.
+        adopted even then. One that differs though nothing it depends on does is ``nondeterministic``. What
+        was computed stands above what was only accepted, be it equal or not.
         """
         key = result.key.digest()
+        self._index_accepted(result)
         while True:
             # Counted before the look: whoever commits after it takes the same number, and one of the two loses.
             generation = max(self.generations(key), default=0) + 1
             present = next(self.candidates(key), None)
             same = present is not None and content_of(present) == content_of(result)
-            if present is not None and self.is_whole(present) and (same or not replace):
+            is_word = present is not None and present.accepted is not None and result.accepted is None
+            if present is not None and self.is_whole(present) and (same or not replace) and not is_word:
                 return present
             while self.is_revoked(key, generation):  # The record may be collected before its revocation is.
                 generation += 1
@@ -177,6 +185,7 @@ class Results:
     def adopt(self, result: Result) -> Result:
         """Record a result of another store, whose blobs are stored, under its own number where that is free."""
         key = result.key.digest()
+        self._index_accepted(result)
         if not self.is_revoked(key, result.generation):
             data = canonical_json.dump_sealed(result.to_json())
             if self.store.create(result_name(key, result.generation), data):
@@ -184,13 +193,50 @@ class Results:
         return self.commit(result, replace=True)
 
     def revoke(self, key: Digest, generation: int, *, why: str, at: str) -> bool:
-        """Take a result out of use for good; says whether it was in use.
+        """Take a result out of use for good, with all that was accepted from it; says whether it was in use.
 
         Args:
             why: The participle of a sentence that begins with "its result was": ``invalidated``, ``collected``.
             at: ISO 8601, UTC.
         """
-        return self.store.create(revoked_name(key, generation), canonical_json.dump({"why": why, "at": at}))
+        note = canonical_json.dump({"why": why, "at": at})
+        was_in_use = self.store.create(revoked_name(key, generation), note)
+        # After its own: what is accepted from it meanwhile sees that it is revoked, or is seen here.
+        for result in self.accepted_from(key):
+            if result.accepted is not None and (key, generation) in result.accepted.chain:
+                self.store.create(revoked_name(*result.id), note)
+        return was_in_use
+
+    def accepted_from(self, key: Digest) -> Iterator[Result]:
+        """The results that a user took over from any result of a key, directly or not."""
+        for name in self.store.list(f"accepted/{key.hex}"):
+            for result in self.of_key(Digest(name.rpartition("/")[2])):
+                if result.accepted is not None and key in (origin for origin, _ in result.accepted.chain):
+                    yield result
+
+    def _index_accepted(self, result: Result) -> None:
+        """Before an accepted result is recorded: have it found from each of those that it was taken from."""
+        for origin, _ in result.accepted.chain if result.accepted is not None else ():
+            self.store.put(accepted_name(origin, result.key.digest()), canonical_json.dump({}))
+
+    def is_nondeterministic(self, result: Result) -> bool:
+        """Did its key come out otherwise, before it or when an audit computed it again?"""
+        return result.nondeterministic or self.store.size(nondeterministic_name(*result.id)) is not None
+
+    def marked_nondeterministic(self) -> frozenset[ResultId]:
+        """All results with such a mark: one listing, where many results are looked at."""
+        names = (name.split("/") for name in self.store.list("nondeterministic"))
+        return frozenset((Digest(key), int(generation)) for _, key, generation in names)
+
+    def mark_nondeterministic(self, result: Result, *, other: Digest, at: str) -> None:
+        """Note beside a result that computing it again gave another version; the record itself never changes.
+
+        Args:
+            other: That version.
+            at: ISO 8601, UTC.
+        """
+        note = canonical_json.dump({"version": str(other), "at": at})
+        self.store.create(nondeterministic_name(*result.id), note)
 
     def all(self) -> Iterator[Result]:
         """Every readable result, in the order of keys and generations."""
@@ -224,7 +270,7 @@ class Results:
             elif not self.is_whole(result):
                 yield f"{name}: a blob of step {result.key.step!r} is missing or cut short; the step will run again"
 
-    def _read(self, key: Digest, generation: int) -> Result | None:
+    def _read(self, key: Digest, generation: int, like: Key | None = None) -> Result | None:
         name = result_name(key, generation)
         data = self.store.get(name)
         if data is None:
@@ -234,6 +280,8 @@ class Results:
         except canonical_json.UNREADABLE as error:
             _log.warning("Stored result %s can't be read and counts as a miss: %s", name, error)
             return None
+        if like is not None and result.key == like:
+            result = replace(result, key=like)  # It knows its digest.
         return result if result.key.digest() == key and result.generation == generation else None
 
     def _set_aside(self, name: str) -> None:
@@ -273,8 +321,8 @@ def _digest_of(path: Path | None) -> Digest | None:
 
 
 def _is_unexplained(present: Result, new: Result) -> bool:
-    """Has the same key another version, with no difference in what the step read to explain it?"""
-    is_other = present.version != new.version
+    """Has the same key another computed version, with no difference in what the step read to explain it?"""
+    is_other = present.version != new.version and present.accepted is None
     return is_other and present.trace == new.trace and not new.obstacles and not present.obstacles
 
 
@@ -288,6 +336,14 @@ def blob_name(digest: Digest) -> str:
 
 def revoked_name(key: Digest, generation: int) -> str:
     return f"revoked/{key.hex}/{generation}"
+
+
+def nondeterministic_name(key: Digest, generation: int) -> str:
+    return f"nondeterministic/{key.hex}/{generation}"
+
+
+def accepted_name(origin: Digest, key: Digest) -> str:
+    return f"accepted/{origin.hex}/{key.hex}"
 
 
 def readable_size(size_bytes: int) -> str:

@@ -33,6 +33,7 @@ class RunStart:
         skip: Those of them that were asked for; a re-execution passes over them too.
         overrides: What ``--set`` changed.
         process: Host, process id and its start, of the process that began it.
+        user: Who began it, and where: ``ann@laptop``.
     """
 
     run_id: str
@@ -49,6 +50,7 @@ class RunStart:
     skip: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
     process: str = ""
+    user: str = ""
 
     def to_json(self) -> dict[str, Any]:
         data = asdict(self)

@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from odibi_assets.declare.policies import Retention
@@ -37,6 +37,7 @@ class Garbage:
     Attributes:
         runs: The objects of each run, the start first, without which there is no run.
         states: What steps saved of work that nobody took up again.
+        notes: What was noted of results whose record is gone: that they were accepted, or came out otherwise.
         sizes: Name → bytes, for blobs, temporary files and states.
         kept: Reason → how many results stay for it.
     """
@@ -50,6 +51,7 @@ class Garbage:
     pins: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     kept: Mapping[str, int] = field(default_factory=dict)
 
@@ -142,9 +144,9 @@ def lines(store: Store) -> Iterator[Line]:
         yield Line(environment, pipeline, Snapshots(store, environment, pipeline).history())
 
 
-def record_of(revocation: str) -> str:
-    """The name of the result that a revocation takes out of use."""
-    _, key, generation = revocation.split("/")
+def record_of(note: str) -> str:
+    """The name of the result that a revocation, or another note, is on."""
+    _, key, generation = note.split("/")
     return result_name(Digest(key), int(generation))
 
 
@@ -183,9 +185,16 @@ def garbage_of(
         pins=pins(store, now)[1],
         leases=tuple(stale_leases(store)),
         states=states,
+        notes=tuple(_notes_of_none(store, kept_names if at_once else set(names))),
         sizes={name: store.size(name) or 0 for name in (*blobs, *temporary, *states)},
         kept=dict(Counter(kept.results[stored.id] for stored in stays)),
     )
+
+
+def _notes_of_none(store: Store, records: Collection[str]) -> Iterator[str]:
+    yield from (name for name in store.list("nondeterministic") if record_of(name) not in records)
+    keys = {name.split("/")[2] for name in records}
+    yield from (name for name in store.list("accepted") if name.rpartition("/")[2] not in keys)
 
 
 def _snapshot_garbage(store: Store, kept: Kept) -> Iterator[str]:

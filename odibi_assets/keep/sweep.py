@@ -76,7 +76,7 @@ def collect(
 
 def in_order(garbage: Garbage) -> Iterator[str]:
     """Everything in the order in which it is deleted."""
-    yield from (*garbage.snapshots, *garbage.results, *garbage.revocations, *garbage.blobs)
+    yield from (*garbage.snapshots, *garbage.results, *garbage.revocations, *garbage.notes, *garbage.blobs)
     for names in garbage.runs:
         yield from names
     yield from (*garbage.temporary, *garbage.pins, *garbage.leases, *garbage.states)

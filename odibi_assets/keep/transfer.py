@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from odibi_assets.errors import DamagedObject, StoreError, UsageError
@@ -22,7 +22,7 @@ from odibi_assets.keep.guard import check_reached, rely_on, writing
 from odibi_assets.keep.line_transfer import LineMove, copy_line
 from odibi_assets.keep.pin import pinned
 from odibi_assets.keep.result import Blob, Result, ResultId, ResultReference
-from odibi_assets.keep.results import Results, blob_name, content_of
+from odibi_assets.keep.results import Results, blob_name, content_of, nondeterministic_name
 from odibi_assets.keep.survey import lines
 
 Progress = Callable[[int, int, int], None]
@@ -74,6 +74,7 @@ def transfer(
     _check(source, target, skip_salted)
     with_salt = source.salt == target.salt or target.take_salt(source)
     found = [result for result in source.all() if not source.is_revoked(*result.id)]
+    found.sort(key=lambda result: len(_origins(result)))  # Those that others were accepted from come first.
     done = Transferred()
     names: dict[ResultId, ResultReference] = {}
     with pinned(target.store, [result.id for result in found], at=at):
@@ -82,9 +83,10 @@ def transfer(
             if rests_on_salt(result) and not with_salt:
                 done.left_out.append(f"{_shown(result)}: it rests on a variable, salted by {source.store.name}")
                 continue
-            reference = _copy(source, target, result, done)
+            reference = _copy(source, target, _renamed(result, names), done)
             if reference is not None:
                 names[result.id] = reference
+                _copy_mark(source, target, result, reference)
         tell(len(found), len(found), done.size_bytes)
         for line in lines(source.store):
             done.lines.append(copy_line(source, target, line.environment, line.pipeline, names, at=at))
@@ -112,7 +114,7 @@ def _copy(source: Results, target: Results, result: Result, done: Transferred) -
     if present is not None and target.is_whole(present):
         done.present += 1
         return present.reference
-    if target.is_revoked(*result.id):
+    if any(target.is_revoked(*id) for id in (result.id, *_origins(result))):
         done.left_out.append(f"{_shown(result)}: it was taken out of use in {target.store.name}")
         return None
     arrived: dict[Blob, Path] = {}
@@ -130,6 +132,25 @@ def _copy(source: Results, target: Results, result: Result, done: Transferred) -
     finally:
         for path in arrived.values():
             path.unlink(missing_ok=True)
+
+
+def _origins(result: Result) -> tuple[ResultId, ...]:
+    return result.accepted.chain if result.accepted is not None else ()
+
+
+def _renamed(result: Result, names: Mapping[ResultId, ResultReference]) -> Result:
+    """An accepted result, with what it was taken from under the numbers that it has at the target."""
+    if result.accepted is None:
+        return result
+    chain = tuple(names[id].id if id in names else id for id in result.accepted.chain)
+    return replace(result, accepted=replace(result.accepted, chain=chain))
+
+
+def _copy_mark(source: Results, target: Results, result: Result, reference: ResultReference) -> None:
+    """That a result came out otherwise when it was computed again is known on both sides then."""
+    data = source.store.get(nondeterministic_name(*result.id))
+    if data is not None:
+        target.store.create(nondeterministic_name(*reference.id), data)
 
 
 def _missing(target: Results, result: Result, arrived: Mapping[Blob, Path]) -> list[Blob]:

@@ -25,7 +25,7 @@ from odibi_assets.execute.reuse import reuse
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.identify.url_digest import leave, take_left
-from odibi_assets.keep.process import this_process
+from odibi_assets.keep.process import this_process, this_user
 from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart
 from odibi_assets.keep.saved_state import SavedStates
@@ -194,6 +194,7 @@ class PipelineRun:
                 skip=self.skip,
                 overrides=self.overrides.to_json(),
                 process=this_process(),
+                user=this_user(),
             )
         )
 

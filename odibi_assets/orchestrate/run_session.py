@@ -24,7 +24,7 @@ from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.identify.url_digest import take_left
 from odibi_assets.keep.effects import Effects
 from odibi_assets.keep.lease import Leases
-from odibi_assets.keep.process import run_process, this_process
+from odibi_assets.keep.process import run_process, this_process, this_user
 from odibi_assets.keep.run_record import Runs, RunStart
 from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, FORCE_TAG, OVERRIDES_TAG, STORE_TAG, op_name
 from odibi_assets.orchestrate.rollback import finished_by, rollbacks_of
@@ -80,6 +80,7 @@ def open_session(
             steps=_planned(runs, root, run.parent_run_id, identified, executed, undone),
             overrides=overrides.to_json(),
             process=this_process() if alone else run_process(),
+            user=this_user(),
         )
     )
     absent = {**(runs.absent_in(root, run.parent_run_id) if run.parent_run_id else {}), **start.absent}

@@ -14,7 +14,7 @@ from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import StepIdentity
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.key import Key
-from odibi_assets.keep.result import Output, Result
+from odibi_assets.keep.result import Acceptance, Output, Result
 
 
 def item(text: str) -> Item:
@@ -107,6 +107,19 @@ ROWS = {
         "its stored data are missing or damaged",
     ),
     "all holds": (STEP, Known(KEY, candidates=(Candidate(RESULT),)), "hit", "nothing changed"),
+    "all holds, and a user accepted it": (
+        STEP,
+        Known(
+            KEY,
+            candidates=(
+                Candidate(
+                    replace(RESULT, accepted=Acceptance("ann@laptop", "2013-01-31T12:00:00.000+00:00", (), "a name"))
+                ),
+            ),
+        ),
+        "hit",
+        "accepted by ann@laptop on 2013-01-31 12:00 UTC: a name",
+    ),
     "an earlier generation holds": (
         STEP,
         Known(KEY, candidates=(Candidate(OLDER, broken=("x",)), Candidate(RESULT))),

@@ -32,11 +32,14 @@ def test_a_page_tells_what_happens(page: Path, project: ProjectFolder) -> None:
 
 def typed(command: Command, project: ProjectFolder) -> Answer:
     """Run a line: `oda` in the warm process, anything else in a shell."""
-    words = shlex.split(command.line, comments=True)
+    words = shlex.split(command.typed, comments=True)
     env = dict(word.split("=", 1) for word in words[: number_of_variables(words)])
     words = words[len(env) :]
     if words[0] == "oda":
-        return ProjectFolder(project.root, project.zygote, env).oda(*words[1:])
+        answer = ProjectFolder(project.root, project.zygote, env).oda(*words[1:])
+        if command.into is not None:
+            (project.root / command.into).write_text(answer.stdout)
+        return answer
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ODA_", "DAGSTER_", "PYTEST_"))}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
     found = subprocess.run(

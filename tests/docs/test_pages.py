@@ -68,7 +68,7 @@ def test_the_house_on_one_page_names_every_room_and_no_file_that_is_gone() -> No
 
 def typed() -> list[tuple[str, str]]:
     """Every command line of `oda` in a console fence, with its page."""
-    found = [(page.stem, step.line) for page in PAGES for step in steps(page) if isinstance(step, Command)]
+    found = [(page.stem, step.typed) for page in PAGES for step in steps(page) if isinstance(step, Command)]
     lines = [(page, re.sub(r"^([A-Z_]+=\S+ )+", "", line)) for page, line in found]
     return sorted({(page, line) for page, line in lines if line.startswith("oda ")})
 

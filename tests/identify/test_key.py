@@ -64,11 +64,17 @@ def test_what_is_only_shown_does_not_count() -> None:
 
 
 def test_the_code_version_leaves_out_the_versions_of_inputs_and_nothing_else() -> None:
-    moved = KEY.bound({"a": item("another version")})
+    moved = dataclasses.replace(KEY, bindings={"a": item("another version")})
     assert moved.code_version() == KEY.code_version()
     assert moved.digest() != KEY.digest()
     for section in set(SECTIONS) - {"bindings"}:
         assert dataclasses.replace(KEY, **{section: {}}).code_version() != KEY.code_version()
+
+
+def test_a_key_made_of_one_that_was_digested_is_digested_anew() -> None:
+    before = KEY.digest()
+    assert dataclasses.replace(KEY, bindings={"a": item("another version")}).digest() != before
+    assert dataclasses.replace(KEY).digest() == before
 
 
 def test_a_key_comes_back_from_json() -> None:

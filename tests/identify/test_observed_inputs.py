@@ -21,6 +21,7 @@ def watched(root: Path, body: str, change: str = "") -> Any:
     (root / "data" / "a.csv").write_text("x\n1\n")
     (root / "data" / "b.csv").write_text("x\n2\n")
     os.environ["REGION"] = "north"
+    (root / "link").symlink_to("data/a.csv")
     prepare = "import os, pathlib, tempfile, threading, warnings; import pandas as pd\n"
     (root / "steps.py").write_text(prepare + "def step():\n" + textwrap.indent(body or "pass", "    ") + "\n")
     namespace: dict[str, Any] = {}
@@ -176,9 +177,45 @@ READS: dict[str, tuple[str, list[list[str]], str, list[str]]] = {
         "os.environ['REGION'] = 'south'",
         ["variable", "REGION"],
     ),
+    "the sizes of what a folder holds": (
+        "[entry.stat().st_size for entry in os.scandir('data')]",
+        [["entries", "data"]],
+        "open('data/a.csv', 'a').write('3')",
+        ["entries", "data"],
+    ),
+    "the kinds of what a folder holds": (
+        "list(os.walk('data'))",
+        [["folder", "data"]],
+        "os.remove('data/a.csv'); os.mkdir('data/a.csv')",
+        ["folder", "data"],
+    ),
+    "when a file was modified": (
+        "os.path.getmtime('data/a.csv')",
+        [["time", "data/a.csv"], ["present", "data/a.csv"]],
+        "os.utime('data/a.csv', (1, 1))",
+        ["time", "data/a.csv"],
+    ),
+    "where a link leads": (
+        "os.readlink('link')",
+        [["link", "link"]],
+        "os.remove('link'); os.symlink('data/b.csv', 'link')",
+        ["link", "link"],
+    ),
+    "a line, as warnings read it": (
+        "import linecache; linecache.getline('data/a.csv', 1)",
+        [["file", "data/a.csv"]],
+        CHANGED_A,
+        ["file", "data/a.csv"],
+    ),
+    "a database by its URI": (
+        "import sqlite3; sqlite3.connect('file:data/a.csv?mode=ro', uri=True).close()",
+        [["file", "data/a.csv"], ["missing", "data/a.csv-wal"]],
+        "open('data/a.csv-wal', 'w')",
+        ["missing", "data/a.csv-wal"],
+    ),
     "a database": (
         "import sqlite3; sqlite3.connect('data/a.csv').close()",
-        [["file", "data/a.csv"]],
+        [["file", "data/a.csv"], ["missing", "data/a.csv-wal"]],
         CHANGED_A,
         ["file", "data/a.csv"],
     ),
@@ -253,12 +290,25 @@ OBSTACLES = {
         "import socket\ntry:\n    socket.getaddrinfo('localhost', 80)\nexcept OSError:\n    pass",
         "network",
     ),
+    "a host looked up": (
+        "import socket\ntry:\n    socket.gethostbyname('localhost')\nexcept OSError:\n    pass",
+        "network",
+    ),
+    "the count of variables": ("len(os.environ)", "variables"),
+    "a random device": ("open('/dev/urandom', 'rb').read(1)", "random"),
+    "what the kernel says of a process": ("open('/proc/self/stat').read()", "process"),
+    "when a file was changed": ("os.path.getctime('data/a.csv')", "clock"),
     "a datagram": (
         "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))",
         "network",
     ),
     "a subprocess": ("import subprocess; subprocess.run(['true'])", "subprocess"),
     "os.system": ("os.system('true')", "subprocess"),
+    "a process that is spawned": (
+        "import multiprocessing\nprocess = multiprocessing.get_context('spawn').Process(target=len, args=('',))\n"
+        "process.start()\nprocess.join()",
+        "subprocess",
+    ),
     "a fork": ("pid = os.fork()\nif not pid:\n    os._exit(0)\nos.waitpid(pid, 0)", "subprocess"),
     "all variables at once": ("dict(os.environ)", "variables"),
     "a copy of all variables": ("os.environ.copy()", "variables"),
@@ -311,6 +361,44 @@ def test_the_value_of_a_variable_is_not_in_the_trace(children: ChildProcesses, r
     one, other = children.run(trace, root)
     assert one[2] != other[2]
     assert "hunter2" not in str(one)
+
+
+def test_a_project_within_the_folders_of_the_system_is_no_system(children: ChildProcesses, root: Path) -> None:
+    def reads(root: Path) -> Any:
+        from odibi_assets.identify import observed_inputs
+        from odibi_assets.identify.observed_inputs import Recorder, observed
+
+        (root / "x").write_text("1")
+        (root / ".venv").mkdir()
+        (root / ".venv/y").write_text("1")
+        folders = [f"{root.parent}/", f"{root}/.venv/"]
+        observed_inputs._NEVER_COUNTED = tuple(folders)
+        recorder = Recorder(root)
+        with observed(recorder):
+            (root / "x").read_text()
+            (root / ".venv/y").read_text()
+        return [one.name for one in recorder.finish(bytes(32), {})]
+
+    assert children.run(reads, root) == ["x"]
+
+
+def test_a_folder_that_is_ignored_takes_no_neighbour_with_it_nor_the_project_in_it() -> None:
+    from odibi_assets.identify.observed_inputs import Recorder
+
+    recorder = Recorder(Path("/work/shop"), ("/work/shop/.oda", "/work/shop"))
+    assert recorder.path("/work/shop/.oda/format.json") is None
+    assert recorder.path("/work/shop/history/runs.db") is None
+    for name in (".oda_settings", "historical/a.csv", "data.csv"):
+        assert recorder.path(f"/work/shop/{name}") == f"/work/shop/{name}"
+
+
+def test_settings_of_an_application_count_and_those_of_the_system_do_not() -> None:
+    from odibi_assets.identify.observed_inputs import Recorder
+
+    recorder = Recorder(Path("/nowhere"))
+    assert recorder.path("/etc/shop/settings.ini") == "/etc/shop/settings.ini"
+    assert recorder.path("/usr/src/shop/data.csv") == "/usr/src/shop/data.csv"
+    assert [recorder.path(f"/etc/{name}") for name in ("localtime", "mime.types", "ssl/certs/x.pem")] == [None] * 3
 
 
 def test_two_steps_at_once_are_told_apart(children: ChildProcesses, root: Path) -> None:

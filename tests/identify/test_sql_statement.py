@@ -200,3 +200,45 @@ def test_what_answers_the_same_is_no_obstacle(sql: str) -> None:
 @pytest.mark.parametrize("call", ["ago(interval 1 day)", "pg_conf_load_time()"])
 def test_a_macro_is_judged_by_what_it_expands_to(call: str) -> None:
     assert [obstacle.kind for obstacle in parse_statement(f"select {call} from a").obstacles] == ["macro"]
+
+
+UNORDERED = [
+    "select k, count(*) from t group by k",
+    "select k, count(*) from t group by all",
+    "select distinct k from t",
+    "select * from t join u using (k)",
+    "select * from t, u",
+    "select * from t left join u on t.k = u.k where v > 1",
+    "select k from t union select k from u",
+    "select k from t except select k from u",
+    "select k from t intersect all select k from u union select 1",
+    "select * from (select distinct k from t)",
+    "with x as (select distinct k from t) select * from x where k > 1",
+    "with x as (select distinct k from t), y as (select * from x) select * from y",
+    "select k from t union all (select distinct k from u)",
+    "select * from t join (select * from u order by k) as o using (k)",
+    "select distinct k from t limit 3",
+]
+ORDERED = [
+    "select * from t",
+    "select * from t where k > 1 limit 3",
+    "select k, count(*) from t group by k order by k",
+    "select distinct k from t order by all",
+    "select * from t join u using (k) order by t.k",
+    "select k from t union all select k from u",
+    "select k from t union select k from u order by k",
+    "select * from (select distinct k from t order by k)",
+    "with x as (select distinct k from t order by k) select * from x",
+    "with t as (select distinct k from u) select * from v",
+    "select * from t positional join u",
+]
+
+
+@pytest.mark.parametrize("sql", UNORDERED)
+def test_what_promises_no_order_is_known(sql: str) -> None:
+    assert parse_statement(sql).is_unordered
+
+
+@pytest.mark.parametrize("sql", ORDERED)
+def test_what_keeps_or_makes_an_order_promises_it(sql: str) -> None:
+    assert not parse_statement(sql).is_unordered

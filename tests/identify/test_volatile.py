@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,22 @@ VOLATILE = {
     "return pd.io.parquet.read_parquet('x')": "reader",
     "return duckdb.connect('x')": "reader",
     "return pd.read_sql('select 1', None)": "reader",
+    "return pd.Timestamp('now')": "clock",
+    "return os.stat('x').st_mtime": "clock",
+    "return frame.clock.now()": "clock",
+    "return getattr(time, 'time')()": "clock",
+    "random.seed(); return 1": "random",
+    "return np.random.default_rng(None)": "random",
+    "seed = 1; return (seed, random.random())": "random",
+    "return np.random.Generator(np.random.Philox())": "random",
+    "return hash('x')": "random",
+    "return id(frame)": "random",
+    "return list(set(frame))": "random",
+    "import sys; return sys.argv": "process",
+    "import sys; return sys.path[0]": "process",
+    "return os.getpid()": "process",
+    "return input()": "process",
+    "import ctypes; return ctypes.CDLL(None)": "reader",
 }
 
 
@@ -103,6 +120,14 @@ HARMLESS = [
     "np.random.seed(3); return np.random.rand(3)",
     "return np.random.RandomState(3).rand()",
     "return frame.sample(3, random_state=1)",
+    "return frame.sample(3, seed=1)",
+    "return np.random.Generator(np.random.Philox(3))",
+    "import sys; sys.path.append('x')",
+    "return sorted(set(frame))",
+    "return getattr(frame, 'columns')",
+    "return frame['now'], frame.rename(columns={'today': 'x'})",
+    "return pd.to_datetime('2013-01-01')",
+    "return os.environ.get('X')",
     "return uuid.UUID(int=1)",
     "return uuid.uuid5(uuid.NAMESPACE_DNS, 'x')",
     "return pd.read_csv('x')",
@@ -128,6 +153,75 @@ def test_an_obstacle_in_a_helper_is_told_with_the_helpers_line(children: ChildPr
 
 def test_an_obstacle_in_code_that_the_step_does_not_reach_is_none(children: ChildProcesses, root: Path) -> None:
     assert found(children, root, "return 1", before="def other():\n    return time.time()\n") == []
+
+
+HELD = {
+    "a default": "def other(clock=time.time):\n    return clock()\n",
+    "a class": "class Clock:\n    now = staticmethod(time.time)\ndef other():\n    return Clock.now\n",
+    "a partial": "import functools\nSTAMP = functools.partial(time.time)\ndef other():\n    return STAMP()\n",
+    "a table": "TABLE = {'a': [time.time]}\ndef other():\n    return TABLE['a'][0]()\n",
+    "a closure": "def make(clock):\n    return lambda: clock()\nother = make(time.time)\n",
+}
+
+
+@pytest.mark.parametrize("case", HELD, ids=list(HELD))
+def test_a_clock_that_a_value_holds_is_an_obstacle(case: str, children: ChildProcesses, root: Path) -> None:
+    assert [kind for kind, _ in found(children, root, "return other()", HELD[case])] == ["clock"]
+
+
+def test_libraries_that_read_or_ask_by_compiled_code_are_known_by_name() -> None:
+    from odibi_assets.identify.code_object import Reference
+    from odibi_assets.identify.volatile import volatility
+
+    kinds = {
+        name: volatility(name, Reference("x", (), 1))
+        for name in (
+            "psycopg2.connect",
+            "pyodbc.connect",
+            "geopandas.read_file",
+            "rasterio.open",
+            "deltalake.DeltaTable",
+        )
+    }
+    assert [verdict and verdict[0] for verdict in kinds.values()] == ["network"] * 2 + ["reader"] * 3
+    assert volatility("psycopg2.extras.DictCursor", Reference("x", (), 1)) is not None
+    assert volatility("geopandas.GeoDataFrame", Reference("x", (), 1)) is None
+
+
+def test_a_fact_of_the_machine_is_part_of_the_fingerprint_and_no_obstacle(children: ChildProcesses, root: Path) -> None:
+    def prints(root: Path) -> Any:
+        import importlib
+        import os
+        import time
+
+        from odibi_assets.identify import source_loader
+        from odibi_assets.identify.fingerprint import fingerprint
+
+        source_loader.put_on_path(root)
+        steps = importlib.import_module("steps")
+
+        def state() -> Any:
+            functions = (steps.workers, steps.workers_too, steps.pool, steps.zone, steps.plain)
+            found = [fingerprint(function, root) for function in functions]
+            assert [one.obstacles for one in found] == [[]] * 5
+            return [sorted((name, str(item.digest)) for name, item in one.items.items()) for one in found]
+
+        before = state()
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        os.environ["TZ"] = "Asia/Tokyo"
+        time.tzset()
+        return [one == other for one, other in zip(before, state(), strict=True)]
+
+    (root / "steps.py").write_text(
+        "import datetime, os, socket\nfrom os import cpu_count\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "def workers(frame):\n    return os.cpu_count()\n"
+        "def workers_too(frame):\n    return cpu_count()\n"
+        "def pool(frame):\n    return ThreadPoolExecutor(os.cpu_count()).submit(len, frame)\n"
+        "def zone(frame):\n    return datetime.datetime.fromtimestamp(0)\n"
+        "def plain(frame):\n    return datetime.datetime(2013, 1, 1)\n"
+    )
+    one_processor = len(os.sched_getaffinity(0)) == 1
+    assert children.run(prints, root) == [one_processor, one_processor, one_processor, False, True]
 
 
 OPAQUE = {

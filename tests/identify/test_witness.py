@@ -381,5 +381,5 @@ print(json.dumps([status, sorted({name.partition(".")[0] for name in sys.modules
     assert status == 0
     assert [step["name"] for step in json.loads(done.stdout)["steps"]] == list(keys)
     heavy = {"pandas", "numpy", "pyarrow", "duckdb", "dagster", "pydantic", "yaml", "typer", "rich", "steps", "helper"}
-    heavy |= {"obstore", "boto3", "resources"}
+    heavy |= {"obstore", "boto3", "resources", "ssl", "http", "email", "concurrent", "multiprocessing"}
     assert heavy.isdisjoint(loaded)

@@ -79,3 +79,18 @@ def test_what_was_changed_under_its_seal_is_damaged() -> None:
     for changed in (data.replace(b"10", b"11"), data.replace(b'"a"', b'"b"'), canonical_json.dump({"rows": 10})):
         with pytest.raises(DamagedObject, match="does not hash"):
             canonical_json.load_sealed(changed, "x")
+
+
+def test_a_seal_that_stands_elsewhere_in_the_object_is_none() -> None:
+    data = canonical_json.dump_sealed({"inner": {"rows": 10}})
+    seal = data[data.index(b'"digest"') : data.index(b'"inner"')]
+    moved = data.replace(seal, b"").replace(b'{"rows"', b"{" + seal + b'"rows"')
+    assert b'{"digest"' in moved
+    with pytest.raises(DamagedObject, match="does not hash"):
+        canonical_json.load_sealed(moved, "x")
+
+
+def test_an_object_that_was_laid_out_anew_keeps_its_seal() -> None:
+    data = canonical_json.dump_sealed({"rows": 10, "name": "a"})
+    again = json.dumps(dict(reversed(json.loads(data).items())), indent=1).encode()
+    assert canonical_json.load_sealed(again, "x") == canonical_json.load_sealed(data, "x")

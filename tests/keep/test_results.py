@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from edited import edits
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from kept import AT, key, load, store, table, verified
 
 from odibi_assets.errors import DamagedObject, UnknownLayout
 from odibi_assets.identify.digest import Digest
+from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import Observation
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.folder_store import FolderStore
-from odibi_assets.keep.result import Blob, Output, Result
+from odibi_assets.keep.result import Acceptance, Blob, Output, Result
 from odibi_assets.keep.results import Results, open_results
 
 KEY = key()
@@ -233,6 +233,55 @@ def test_a_result_that_differs_from_an_invalidated_one_of_its_key_is_nondetermin
     assert store(results, KEY, SECOND).nondeterministic
 
 
+# What was accepted, and what is noted beside a record.
+
+
+def accepted(results: Results, *taken_from: Result, key: Key) -> Result:
+    """The result as a user takes it over for another key."""
+    chain = tuple(result.id for result in taken_from)
+    return results.commit(replace(taken_from[0], key=key, accepted=Acceptance("ann@laptop", AT, chain)), replace=True)
+
+
+def test_revoking_a_result_takes_all_that_was_accepted_from_it_out_of_use_and_nothing_else(results: Results) -> None:
+    first = store(results, KEY, FIRST)
+    second = accepted(results, first, key=key(limit=4))
+    third = accepted(results, second, first, key=key(limit=5))
+    other = store(results, key(limit=6), FIRST)
+    assert results.revoke(*second.id, why="invalidated", at=AT)
+    assert [results.is_revoked(*each.id) for each in (first, second, third, other)] == [False, True, True, False]
+    assert results.revoke(*first.id, why="invalidated", at=AT)
+    assert not results.revoke(*third.id, why="invalidated", at=AT)
+
+
+def test_of_generations_of_one_key_only_what_comes_from_the_revoked_one_goes_with_it(results: Results) -> None:
+    first = store(results, KEY, FIRST)
+    second = store(results, KEY, SECOND, replaces=True)
+    from_first, from_second = accepted(results, first, key=key(a=1)), accepted(results, second, key=key(a=2))
+    results.revoke(*first.id, why="invalidated", at=AT)
+    assert results.is_revoked(*from_first.id)
+    assert not results.is_revoked(*from_second.id)
+    assert list(results.accepted_from(KEY.digest())) == [from_first, from_second]
+
+
+@pytest.mark.parametrize("data", [FIRST, SECOND], ids=["equal", "other"])
+def test_what_was_computed_stands_above_what_was_accepted(results: Results, data: Any) -> None:
+    first = store(results, KEY, FIRST)
+    accepted(results, first, key=key(limit=4))
+    made = store(results, key(limit=4), data)
+    assert (made.generation, made.accepted, made.nondeterministic) == (2, None, False)
+    assert next(results.candidates(key(limit=4).digest())) == made
+
+
+def test_a_result_is_marked_nondeterministic_without_its_record_changing(root: Path, results: Results) -> None:
+    made, other = store(results, KEY, FIRST), store(results, key(limit=4), FIRST)
+    before = record_path(root, made).read_bytes()
+    results.mark_nondeterministic(made, other=Digest.of_bytes(b"other"), at=AT)
+    assert results.is_nondeterministic(made)
+    assert not results.is_nondeterministic(other)
+    assert record_path(root, made).read_bytes() == before
+    assert candidates(results) == [made]
+
+
 def test_a_reference_to_another_version_finds_nothing(results: Results) -> None:
     first = store(results, KEY, FIRST)
     other = replace(first.reference, version=store(results, key("other"), SECOND).output.version)
@@ -339,9 +388,18 @@ def test_a_record_that_stands_under_another_name_is_a_miss(root: Path, results: 
     mine, other = store(results, KEY, FIRST), store(results, key("other"), SECOND)
     record_path(root, other).write_bytes(record_path(root, mine).read_bytes())
     assert list(results.candidates(other.key.digest())) == []
+    assert list(results.candidates(other.key.digest(), like=other.key)) == []
     later = record_path(root, mine).with_name("7")
     later.write_bytes(record_path(root, mine).read_bytes())
     assert candidates(results) == [mine]
+
+
+def test_a_record_is_found_alike_with_the_key_at_hand_or_not(results: Results) -> None:
+    mine = store(results, KEY, FIRST)
+    told = replace(KEY, params={name: replace(item, place="m.py:7") for name, item in KEY.params.items()})
+    for like in (None, KEY, told):
+        (found,) = results.candidates(KEY.digest(), like=like)
+        assert (found, found.key) == (mine, KEY)
 
 
 def test_what_lies_beside_generations_is_no_generation(root: Path, results: Results) -> None:
@@ -349,31 +407,6 @@ def test_what_lies_beside_generations_is_no_generation(root: Path, results: Resu
     record_path(root, first).with_name("1.bak").write_bytes(b"")
     assert results.generations(KEY.digest()) == [1]
     assert [result.generation for result in results.all()] == [1]
-
-
-SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.text(max_size=3)
-ANYTHING = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner)
-)
-
-
-@st.composite
-def edits(draw: st.DrawFn, document: Any) -> Any:
-    """The document with one value somewhere inside replaced or removed."""
-    document = copy.deepcopy(document)
-    inside = document
-    while True:
-        spots = list(inside) if isinstance(inside, dict) else list(range(len(inside)))
-        spot = draw(st.sampled_from(spots))
-        value = inside[spot]
-        if isinstance(value, (dict, list)) and value and draw(st.integers(0, 3)):
-            inside = value
-            continue
-        if draw(st.booleans()):
-            del inside[spot]
-        else:
-            inside[spot] = draw(ANYTHING)
-        return document
 
 
 FULL = Result(
@@ -388,6 +421,7 @@ FULL = Result(
     produced_at=AT, run_id="run-1", seconds=0.5, reason="why", generation=1,
     trace=(Observation("file", "a.json", "state"), Observation("missing", "b.json", None)),
     obstacles=(("clock", "it reads the clock"),), nondeterministic=True, expires_at=AT,
+    accepted=Acceptance("ann@laptop", AT, ((Digest.of_bytes(b"k2"), 1), (Digest.of_bytes(b"k1"), 3)), "only a name"),
 )  # fmt: skip
 
 

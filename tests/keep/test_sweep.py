@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from killed import die_at, in_fork
 from odibi_assets.declare.policies import Retention
 from odibi_assets.errors import DamagedObject, ResultGone, StoreAway, UnknownLayout
 from odibi_assets.execute.commit import commit
+from odibi_assets.identify.digest import Digest
 from odibi_assets.keep.folder_store import FolderStore
 from odibi_assets.keep.pin import pinned
 from odibi_assets.keep.process import this_process
-from odibi_assets.keep.result import Result
+from odibi_assets.keep.result import Acceptance, Result
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.run_record import RunEnd, Runs, RunStart, StepRecord
 from odibi_assets.keep.sweep import Collected, collect
@@ -111,6 +113,21 @@ def test_a_revoked_result_goes_with_its_revocation_and_its_number_is_used_again(
     gc(results, Retention())
     assert names(results) == set()
     assert store(results, key(), table(2)).generation == 1
+
+
+def test_what_is_noted_of_a_result_goes_with_its_record(results: Results) -> None:
+    made = store(results, key(n=1), table(1))
+    taken = Acceptance("ann@laptop", AT, (made.id,))
+    kept = results.commit(replace(made, key=key(n=2), accepted=taken))
+    gone = results.commit(replace(made, key=key(n=3), accepted=taken))
+    for each in (kept, gone):
+        results.mark_nondeterministic(each, other=Digest.of_bytes(b"other"), at=AT)
+    publish(results, kept)
+    assert len(gc(results).garbage.notes) == 2
+    assert list(results.all()) == [kept]
+    assert results.is_nondeterministic(kept)
+    assert list(results.accepted_from(made.key.digest())) == [kept]
+    assert len([*results.store.list("nondeterministic"), *results.store.list("accepted")]) == 2
 
 
 def test_a_damaged_record_goes_and_one_of_another_version_stops_everything(results: Results) -> None:

@@ -18,7 +18,7 @@ from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import Key
 from odibi_assets.identify.observed_inputs import Observation, variable_state
-from odibi_assets.keep.result import Result
+from odibi_assets.keep.result import Acceptance, Result
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshot
 from odibi_assets.keep.transfer import Transferred, rests_on_salt, transfer
@@ -124,6 +124,43 @@ def test_revoked_results_are_not_copied_and_not_put_back_into_use(here: Results,
     done = copy(here, there)
     assert (done.copied, done.present) == (0, 0)
     assert "taken out of use" in done.left_out[0]
+
+
+def test_an_accepted_result_is_copied_with_who_accepted_it_unless_its_origin_was_revoked_there(
+    here: Results, there: Results
+) -> None:
+    computed = store(here, key(n=1), table(1))
+    taken = Acceptance("ann@laptop", AT, (computed.id,))
+    first = here.commit(replace(computed, key=key(n=2), accepted=taken))
+    copy(here, there)
+    assert there.get(first.reference) == first
+    there.revoke(*computed.id, why="invalidated", at=AT)
+    assert there.is_revoked(*first.id)
+    here.commit(replace(computed, key=key(n=3), accepted=taken))
+    assert sum("taken out of use" in sentence for sentence in copy(here, there).left_out) == 3
+
+
+def test_an_accepted_result_goes_with_its_origin_under_whatever_number_that_has_there(
+    here: Results, there: Results
+) -> None:
+    there.take_salt(here)
+    store(there, key(n=1), table(9))
+    computed = store(here, key(n=1), table(1))
+    taken = Acceptance("ann@laptop", AT, (computed.id,))
+    accepted = here.commit(replace(computed, key=key(n=0), accepted=taken))
+    copy(here, there)
+    there.revoke(key(n=1).digest(), 1, why="invalidated", at=AT)
+    assert not there.is_revoked(*accepted.id)
+    there.revoke(key(n=1).digest(), 2, why="invalidated", at=AT)
+    assert there.is_revoked(*accepted.id)
+
+
+def test_that_a_result_came_out_otherwise_is_known_on_both_sides(here: Results, there: Results) -> None:
+    made = store(here, key(n=1), table(1))
+    copy(here, there)
+    here.mark_nondeterministic(made, other=Digest.of_bytes(b"other"), at=AT)
+    copy(here, there)
+    assert there.is_nondeterministic(made)
 
 
 def test_one_key_with_other_data_there_becomes_another_generation(here: Results, there: Results) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
-from odibi_assets.cli.document import Document, Time, Version
+from odibi_assets.cli.document import Accepted, Document, Time, Version
 
 
 class StoredResult(Document):
@@ -21,7 +21,10 @@ class StoredResult(Document):
     produced_at: Time
     seconds: float
     run_id: str
-    nondeterministic: bool
+    nondeterministic: Annotated[
+        bool, Field(description="Its key came out otherwise, before it or when an audit computed it again.")
+    ]
+    accepted: Annotated[Accepted | None, Field(description="Where it was taken over from another key.")]
 
 
 class CacheLsDocument(Document):
@@ -54,6 +57,43 @@ class CacheShowDocument(StoredResult):
     outputs: Annotated[dict[str, Any], Field(description="Output → version, format, blobs, rows, schema, columns.")]
     trace: Annotated[list[Any], Field(description="What was read beside the inputs: kind, name, state.")]
     obstacles: Annotated[list[Any], Field(description="What makes it non-reusable: kind, text.")]
+
+
+class DifferingPlace(Document):
+    output: str
+    column: Annotated[str, Field(description="Of a frame; of another value, its path, line or element.")]
+    row: Annotated[int | None, Field(description="Counts from 1.")]
+    before: Annotated[str, Field(description="What is reused.")]
+    after: Annotated[str, Field(description="What it came out as this time.")]
+
+
+class AuditedStep(Document):
+    step: str
+    outcome: Literal["same", "differs", "left out"]
+    note: Annotated[str, Field(description="Why it was left out, or what else is to say.")]
+    key: Version
+    version: Annotated[Version, Field(description="Of the result that is reused.")]
+    version_now: Annotated[Version | None, Field(description="What it came out with; null where it was left out.")]
+    seconds: float
+    places: Annotated[list[DifferingPlace], Field(description="The first places that differ.")]
+
+
+class CacheAuditDocument(Document):
+    """What a sample of the hits came out as when it was computed again; exit status 1 if anything differed."""
+
+    pipeline: str
+    environment: str
+    sample: Annotated[float, Field(description="The part of the hits that was asked for, 0 to 1.")]
+    seed: Annotated[int, Field(description="Draws the same sample again.")]
+    hits: int
+    recomputed: Annotated[int, Field(description="Without those that were left out.")]
+    differed: int
+    rate: Annotated[float | None, Field(description="differed / recomputed; null where nothing was recomputed.")]
+    upper_bound: Annotated[
+        float | None, Field(description="Of the rate: one-sided, exact (Clopper-Pearson), at `confidence`.")
+    ]
+    confidence: float
+    steps: Annotated[list[AuditedStep], Field(description="In the order in which they were drawn.")]
 
 
 class Invalidated(Document):
@@ -157,6 +197,7 @@ CACHE_DOCUMENTS: dict[str, Any] = {
     "ls": CacheLsDocument,
     "show": CacheShowDocument,
     "verify": CacheVerifyDocument,
+    "audit": CacheAuditDocument,
     "invalidate": CacheInvalidateDocument,
     "clear": CacheClearDocument,
     "gc": CacheGcDocument,

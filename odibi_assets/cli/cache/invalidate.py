@@ -46,6 +46,9 @@ def invalidate(
         results = run.world.results
         found = _results_of(run, with_derived(run.identity, step) if downstream else {step})
     at = utc_now().isoformat(timespec="milliseconds")
+    found = list(
+        {r.id: r for r in (*(a for r in found for a in results.accepted_from(r.key.digest())), *found)}.values()
+    )
     revoked = [r for r in found if results.revoke(*r.id, why="invalidated", at=at)]
     if json:
         entries = [{"step": r.key.step, "key": str(r.key.digest()), "generation": r.generation} for r in revoked]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -24,10 +25,12 @@ def ls(
 
     Example: oda cache ls carrier_delay
     """
-    found = sorted(opened(context.obj.project, store).all(), key=lambda result: result.produced_at, reverse=True)
+    results = opened(context.obj.project, store)
+    found = sorted(results.all(), key=lambda result: result.produced_at, reverse=True)
     found = [result for result in found if step in (None, result.key.step)]
+    marked = results.marked_nondeterministic()
     if json:
-        print_json({"results": [row(result) for result in found]})
+        print_json({"results": [row(result, is_marked=result.id in marked) for result in found]})
         return
     rows = [
         (
@@ -39,7 +42,7 @@ def ls(
             "" if result.row_count is None else f"{result.row_count:,}",
             readable_size(result.size_bytes),
             result.produced_at[:19],
-            "nondeterministic" if result.nondeterministic else "",
+            ", ".join(_notes(result, is_marked=result.id in marked)),
         )
         for result in found
     ]
@@ -47,8 +50,19 @@ def ls(
     typer.echo(table(header, rows, right=frozenset({3, 5, 6})))
 
 
-def row(result: Result) -> dict[str, object]:
-    """A result as JSON, in short."""
+def _notes(result: Result, *, is_marked: bool) -> Iterator[str]:
+    if result.nondeterministic or is_marked:
+        yield "nondeterministic"
+    if result.accepted is not None:
+        yield "accepted"
+
+
+def row(result: Result, *, is_marked: bool) -> dict[str, object]:
+    """A result as JSON, in short.
+
+    Args:
+        is_marked: An audit computed it again, and it came out otherwise.
+    """
     return {
         "pipeline": result.pipeline,
         "step": result.key.step,
@@ -60,5 +74,12 @@ def row(result: Result) -> dict[str, object]:
         "produced_at": result.produced_at,
         "seconds": result.seconds,
         "run_id": result.run_id,
-        "nondeterministic": result.nondeterministic,
+        "nondeterministic": result.nondeterministic or is_marked,
+        "accepted": acceptance(result),
     }
+
+
+def acceptance(result: Result) -> dict[str, object] | None:
+    """Who took a result over from another key, as JSON."""
+    found = result.accepted
+    return {"by": found.by, "at": found.at, "reason": found.reason} if found is not None else None

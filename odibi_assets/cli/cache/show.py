@@ -63,7 +63,7 @@ def _json(results: Results, result: Result, places: list[Any], revocation: str |
         for name, output in result.outputs.items()
     }
     return {
-        **row(result),
+        **row(result, is_marked=results.is_nondeterministic(result)),
         "reason": result.reason,
         "revoked": revocation,
         "expires_at": result.expires_at,
@@ -85,7 +85,8 @@ def _lines(results: Results, result: Result, places: list[Any], revocation: str 
     yield f"current: {where or 'nowhere'}"
     for note in (
         revocation,
-        "nondeterministic: its key came out otherwise before" if result.nondeterministic else None,
+        "nondeterministic: its key came out otherwise" if results.is_nondeterministic(result) else None,
+        f"{result.accepted}, from key {result.accepted.chain[0][0]}" if result.accepted is not None else None,
     ):
         if note:
             yield note
