@@ -110,6 +110,33 @@ def test_a_namespace_package_works_and_its_modules_are_the_users(children: Child
     assert children.run(loaded, root, "space.rules")[::2] == [1, "SourceLoader"]
 
 
+def test_what_a_finder_of_an_editable_install_leads_to_is_loaded_so_too(children: ChildProcesses, root: Path) -> None:
+    def found(root: Path) -> Any:
+        import importlib.util
+        import sys
+
+        from odibi_assets.identify import source_loader
+
+        class Finder:  # as setuptools writes one
+            @classmethod
+            def find_spec(cls, name: str, path: Any = None, target: Any = None) -> Any:
+                file = str(root / "src" / "helper.py")
+                return importlib.util.spec_from_file_location(name, file) if name == "helper" else None
+
+        sys.meta_path.append(Finder)
+        source_loader.install()
+        import helper
+
+        return [helper.VALUE, type(helper.__loader__).__name__]
+
+    path = root / "src" / "helper.py"
+    path.parent.mkdir()
+    path.write_text("VALUE = 1\n")
+    py_compile.compile(str(path), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    path.write_text("VALUE = 2\n")
+    assert children.run(found, root) == [2, "SourceLoader"]
+
+
 def test_installed_distributions_are_left_to_python(children: ChildProcesses, root: Path) -> None:
     def colours(root: Path) -> Any:
         import sys

@@ -207,6 +207,71 @@ def test_a_module_in_a_folder_of_the_import_path_voids_it(children: ChildProcess
     assert children.run(witnessed, root, env=env) is None
 
 
+def through(root: Path, probe: str, machine: dict[str, Any]) -> Any:
+    """The same with a folder of installed distributions on the import path, and on another machine."""
+    import platform
+    import sys
+
+    from odibi_assets.declare.overrides import Overrides
+    from odibi_assets.declare.project import Project
+    from odibi_assets.identify import witness
+    from odibi_assets.identify.witnessed import find_and_identify
+
+    sys.path.append(str(root / "site-packages"))
+    if "python" in machine:
+        platform.python_version = lambda: machine["python"]
+    if "schema" in machine:
+        witness.KEY_SCHEMA = machine["schema"]
+    if probe == "identified":
+        find_and_identify(Project(root), "pipe.yaml", Overrides())
+    return witness.load_witness(Project(root), "pipe.yaml", Overrides().to_json()) is not None
+
+
+def install(root: Path) -> None:
+    for name in ("bought-1.0", "local-1.0"):
+        append(f"site-packages/{name}.dist-info/RECORD", f"{name}.py,sha256=x,1\n")(root)
+    append("site-packages/local-1.0.dist-info/direct_url.json", "{}")(root)
+    append("site-packages/paths.pth", "/somewhere\n")(root)
+
+
+INSTALLED: dict[str, tuple[Callable[[Path], object], bool]] = {
+    "nothing": (lambda root: None, True),
+    "the RECORD of one from an index, at the same version": (
+        append("site-packages/bought-1.0.dist-info/RECORD", "x"),
+        True,
+    ),
+    "the RECORD of one from a local path, at the same version": (
+        append("site-packages/local-1.0.dist-info/RECORD", "x"),
+        False,
+    ),
+    "another version": (
+        lambda root: (root / "site-packages/bought-1.0.dist-info").rename(root / "site-packages/bought-2.0.dist-info"),
+        False,
+    ),
+    "one more": (append("site-packages/more-1.0.dist-info/RECORD", ""), False),
+    "a line of a path file": (append("site-packages/paths.pth", "/elsewhere\n"), False),
+    "a path file more": (append("site-packages/more.pth", "/elsewhere\n"), False),
+}
+
+
+@pytest.mark.parametrize("case", INSTALLED)
+def test_what_is_installed_is_part_of_it(case: str, children: ChildProcesses, root: Path) -> None:
+    write_project(root)
+    install(root)
+    assert children.run(through, root, "identified", {})
+    change, stands = INSTALLED[case]
+    change(root)
+    assert children.run(through, root, "witnessed", {}) is stands
+
+
+@pytest.mark.parametrize("machine", [{"python": "3.11.99"}, {"schema": 99}], ids=["Python", "the key's schema"])
+def test_the_machine_is_part_of_it(machine: dict[str, Any], children: ChildProcesses, root: Path) -> None:
+    write_project(root)
+    assert children.run(through, root, "identified", {})
+    assert children.run(through, root, "witnessed", {})
+    assert not children.run(through, root, "witnessed", machine)
+
+
 def test_a_sql_file_that_comes_before_the_one_found_voids_it(children: ChildProcesses, root: Path) -> None:
     write_project(root, {"flows/pipe.yaml": FILES["pipe.yaml"]})
     keys = children.run(identified, root, "flows/pipe.yaml")
