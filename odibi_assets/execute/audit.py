@@ -25,13 +25,15 @@ from odibi_assets.errors import StepTimeout, StoreError
 from odibi_assets.execute.computation import Computation, FilesChanged, attempt_with
 from odibi_assets.execute.confidence import upper_bound
 from odibi_assets.execute.copies import Copies
-from odibi_assets.execute.differing import Place, is_another_order, places
+from odibi_assets.execute.differing import Place, places
+from odibi_assets.execute.earlier_order import in_earlier_order
 from odibi_assets.execute.recording import error_text
 from odibi_assets.execute.redaction import RedactingLog, redacted, secret_values
 from odibi_assets.execute.time_limit import TimeLimit
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity
 from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.sql_statement import parse_statement
 from odibi_assets.keep.folder_store import FolderStore
 from odibi_assets.keep.formats.kept import Kept
 from odibi_assets.keep.formats.known import read_output
@@ -252,16 +254,25 @@ class _Aside:
         told = replace(told, outcome="same", version_now=str(version))
         if version == result.version:
             return told
+        if self._is_another_order(step, result, now):
+            return replace(told, note="its rows came in another order, which the statement does not promise")
         before = {name: self._stored(output) for name, output in result.outputs.items()}
         pairs = {name: (kept, now[name]) for name, kept in before.items() if kept is not None and name in now}
         pairs = {name: pair for name, pair in pairs.items() if pair[0].version != pair[1].version}
-        if step.kind == "sql" and pairs and all(is_another_order(*pair) for pair in pairs.values()):
-            return replace(told, note="its rows came in another order, which the statement does not promise")
         at = self.world.now().isoformat(timespec="milliseconds")
         self.world.results.mark_nondeterministic(result, other=version, at=at)
         found = tuple((name, self._redacted(place)) for name, pair in pairs.items() for place in places(*pair))
         whose = f"it was {result.accepted}" if result.accepted is not None else f"computed by run {result.run_id}"
         return replace(told, outcome="differs", note=f"marked nondeterministic; {whose}", places=found)
+
+    def _is_another_order(self, step: StepIdentity, result: Result, now: Mapping[str, Kept]) -> bool:
+        """Did a statement that promises no order give the same rows in another one?"""
+        statement = self.identified.statements.get(step.name)
+        if statement is None or not parse_statement(statement).is_unordered:
+            return False
+        with unobserved():
+            ordered = in_earlier_order(now, result, self.world.results)
+        return combined_version({name: kept.version for name, kept in ordered.items()}) == result.version
 
     def _stored(self, output: Output) -> Kept | None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from odibi_assets.identify.frame_version import frame_version
 from odibi_assets.keep.formats.files import FileTree
 from odibi_assets.keep.formats.kept import Kept
 
@@ -60,19 +58,6 @@ def _places(before: Kept, after: Kept) -> Iterator[Place]:
         yield from _in_trees(before.value, after.value)
     else:
         yield Place("content", None, f"version {before.version.hex[:12]}", f"version {after.version.hex[:12]}")
-
-
-def is_another_order(before: Kept, after: Kept) -> bool:
-    """Are these two frames of the same rows, in another order?"""
-    if before.format != "parquet" or before.schema != after.schema or before.row_count != after.row_count:
-        return False
-    with contextlib.suppress(pa.ArrowException, TypeError):
-        return frame_version(_sorted(before.value)).digest == frame_version(_sorted(after.value)).digest
-    return False  # Some types have no order.
-
-
-def _sorted(table: pa.Table) -> pa.Table:
-    return table.combine_chunks().sort_by([(name, "ascending") for name in table.column_names])
 
 
 def _in_frames(before: pa.Table, after: pa.Table) -> Iterator[Place]:

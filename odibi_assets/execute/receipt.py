@@ -302,10 +302,10 @@ class _Authors:
 
 
 def _shown_without(key: Key, secrets: tuple[str, ...]) -> Key:
-    """The key, with secrets replaced in what is shown of its parts; the digests stay."""
+    """The key, its parts by name, with secrets replaced in what is shown of them; the digests stay."""
 
     def cleaned(item: Item) -> Item:
         return replace(item, shown=redacted(item.shown, secrets)) if item.shown is not None else item
 
-    sections = {section: {n: cleaned(i) for n, i in getattr(key, section).items()} for section in SECTIONS}
+    sections = {section: {n: cleaned(i) for n, i in sorted(getattr(key, section).items())} for section in SECTIONS}
     return Key(key.step, **sections)

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from odibi_assets.execute.differing import is_another_order, places
+from odibi_assets.execute.differing import places
 from odibi_assets.keep.formats.kept import Kept
 from odibi_assets.keep.formats.known import FORMATS
 
@@ -90,20 +90,3 @@ def test_an_index_of_pandas_that_differs_alone_is_said_so(tmp_path: Path) -> Non
 
     (place,) = places(framed(2), framed(3))
     assert place.column == "pandas' index or types"
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        ({"a": [1, 2], "b": ["x", "y"]}, {"a": [2, 1], "b": ["y", "x"]}, True),
-        ({"a": [1, 2], "b": ["x", "y"]}, {"a": [2, 1], "b": ["x", "y"]}, False),
-        ({"a": [1, 1, 2]}, {"a": [1, 2, 2]}, False),
-        ({"a": [None, 1.5]}, {"a": [1.5, None]}, True),
-        ({"a": [1, 2]}, {"b": [2, 1]}, False),
-        ({"a": [1, 2]}, {"a": [2]}, False),
-        ({"a": [[1], [2]]}, {"a": [[2], [1]]}, False),
-    ],
-    ids=["rows moved", "cells moved", "other counts", "nulls", "other names", "fewer", "a type without an order"],
-)
-def test_only_equal_rows_are_another_order(tmp_path: Path, before: Any, after: Any, expected: bool) -> None:
-    assert is_another_order(kept(before, "parquet", tmp_path), kept(after, "parquet", tmp_path)) is expected

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import shutil
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +12,14 @@ from project_folder import ProjectFolder, Zygote
 
 from .shop import STEPS, computed, make_shop
 
-HIDDEN = """
-def hidden():
-    database = sqlite3.connect(":memory:")
-    database.execute("attach 'hidden.db' as kept")
-    return database.execute("select number from kept.hidden").fetchone()[0]
-"""
-
-
-def hide(project: ProjectFolder, number: int) -> None:
-    (project.root / "hidden.db").unlink(missing_ok=True)
-    with contextlib.closing(sqlite3.connect(project.root / "hidden.db")) as database, database:
-        database.execute("create table hidden (number)")
-        database.execute("insert into hidden values (?)", [number])
-
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> ProjectFolder:
-    """The shop, run once; its last step reads a database that SQLite attaches, which reuse is known not to see."""
+    """The shop, run once; its last step shows when a file was written, which reuse is known not to see."""
     made = make_shop(ProjectFolder(tmp_path_factory.mktemp("origin"), zygote))
-    hide(made, 10)
-    made.edit("transforms.py", "+ OFFSET", "+ hidden()")
-    made.edit("transforms.py", "import rules\n", "import rules\nimport sqlite3\n\n\n" + HIDDEN)
+    made.write("stamp", "")
+    os.utime(made.root / "stamp", (10, 10))
+    made.edit("transforms.py", "+ OFFSET", '+ int(pathlib.Path("stamp").stat()[8])')
     made.run()
     return made
 
@@ -73,7 +58,7 @@ def test_where_nothing_hides_all_comes_out_the_same_and_the_rate_has_an_exact_bo
 
 
 def test_a_hidden_input_is_found_and_the_values_are_named(shop: ProjectFolder) -> None:
-    hide(shop, 20)
+    os.utime(shop.root / "stamp", (20, 20))
     assert shop.plan()["summary"]["outcome"] == "hit"
     document = audit(shop, "--sample", "100%", status=1)
     found = by_step(document)
@@ -89,7 +74,7 @@ def test_a_hidden_input_is_found_and_the_values_are_named(shop: ProjectFolder) -
 
 
 def test_what_differs_is_marked_and_what_is_current_stays(shop: ProjectFolder) -> None:
-    hide(shop, 20)
+    os.utime(shop.root / "stamp", (20, 20))
     before = shop.data("summary")
     version = shop.plan()["summary"]["version"]
     audit(shop, "--sample", "100%", status=1)
@@ -168,10 +153,10 @@ def test_a_step_that_fails_when_it_is_computed_again_is_left_out_with_its_error(
     shop.edit(
         "transforms.py",
         "    return totals.assign(",
-        "    assert hidden() < 15\n    return totals.assign(",
+        "    assert pathlib.Path('stamp').stat()[8] < 15\n    return totals.assign(",
     )
     shop.run()
-    hide(shop, 20)
+    os.utime(shop.root / "stamp", (20, 20))
     document = audit(shop, "--sample", "100%")
     assert "computing it failed: AssertionError" in by_step(document)["summary"]["note"]
 
@@ -182,10 +167,10 @@ def test_a_step_that_takes_longer_than_its_timeout_is_left_out(shop: ProjectFold
     shop.edit(
         "transforms.py",
         "    return totals.assign(",
-        "    time.sleep(0 if hidden() < 15 else 60)\n    return totals.assign(",
+        "    time.sleep(0 if pathlib.Path('stamp').stat()[8] < 15 else 60)\n    return totals.assign(",
     )
     shop.run()
-    hide(shop, 20)
+    os.utime(shop.root / "stamp", (20, 20))
     found = by_step(audit(shop, "--sample", "100%"))["summary"]
     assert (found["outcome"], "it took longer than its timeout of 2 s" in found["note"]) == ("left out", True)
 
