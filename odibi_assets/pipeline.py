@@ -29,9 +29,9 @@ from odibi_assets.keep.checkpoint import Checkpoint, checkpoints
 from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.keep.process import this_user
 from odibi_assets.orchestrate.deployment import bind_store_client
+from odibi_assets.orchestrate.due_rollbacks import finished_by
 from odibi_assets.orchestrate.pipeline_run import PipelineRun, to_resume
-from odibi_assets.orchestrate.rollback import finished_by
-from odibi_assets.orchestrate.rolling_back import RollbackReport, return_to, roll_back_run
+from odibi_assets.orchestrate.rollback import RollbackReport, return_to, roll_back_run
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -22,8 +22,8 @@ from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.identify.witnessed import find_and_identify
 from odibi_assets.keep.effects import Effects
 from odibi_assets.orchestrate.deployment import bind_store_client
+from odibi_assets.orchestrate.due_rollbacks import finished_by, rollbacks_of
 from odibi_assets.orchestrate.pipeline_run import PipelineRun
-from odibi_assets.orchestrate.rollback import finished_by, rollbacks_of
 
 
 @dataclass

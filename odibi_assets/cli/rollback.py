@@ -13,7 +13,7 @@ from odibi_assets.cli.opened import JsonOption, open_pipeline
 from odibi_assets.cli.output import print_json, stdout_reserved
 from odibi_assets.cli.render import table
 from odibi_assets.errors import UsageError
-from odibi_assets.orchestrate.rolling_back import RollbackReport, return_to, roll_back_run
+from odibi_assets.orchestrate.rollback import RollbackReport, return_to, roll_back_run
 
 
 def rollback(

@@ -30,7 +30,7 @@ from odibi_assets.keep.results import open_results
 from odibi_assets.keep.run_record import Run, RunEnd, Runs, RunStart
 from odibi_assets.keep.saved_state import SavedStates
 from odibi_assets.orchestrate.alerting import alerts_of
-from odibi_assets.orchestrate.rollback import Rollbacks, rollbacks_of
+from odibi_assets.orchestrate.due_rollbacks import Rollbacks, rollbacks_of
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance

@@ -1,119 +1,189 @@
-"""Who rolls a run back: the run itself where it can, else whatever opens its pipeline next, or the daemon."""
+"""Rolling back as asked for: a failed run, or what is current of a pipeline; the store moves, then Dagster is told."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from odibi_assets.decide.plan import World, open_world, snapshots_of
-from odibi_assets.declare.mistake import DefinitionError
-from odibi_assets.declare.overrides import Overrides
-from odibi_assets.errors import UsageError
-from odibi_assets.execute.rollback import Undoing, waiting
-from odibi_assets.identify.identification import Identified
-from odibi_assets.identify.pipeline_source import PipelineSource
-from odibi_assets.keep.effects import Effects
-from odibi_assets.keep.run_record import RolledBack, Run, Runs
-
-_log = logging.getLogger("odibi_assets")
+from odibi_assets.decide.plan import snapshots_of
+from odibi_assets.errors import StoreError, UsageError
+from odibi_assets.execute.returning import (
+    LAST_GOOD,
+    Consumer,
+    Return,
+    Table,
+    consumers_of,
+    last_good,
+    snapshot_named,
+    tables_between,
+    why_not_current,
+    with_derived,
+)
+from odibi_assets.execute.rollback import changed, publication_of
+from odibi_assets.keep.moves import queue_move
+from odibi_assets.keep.run_record import Undone
+from odibi_assets.orchestrate.pipeline_run import PipelineRun
 
 
 @dataclass(frozen=True)
-class Rollbacks:
-    """The rollbacks of one pipeline's runs.
+class RollbackReport:
+    """What was rolled back, or would be.
 
     Attributes:
-        identified: The pipeline as it is; a run that changed it by ``--set`` is undone with what it had.
+        run_id: The run, where one is.
+        to: The snapshot that is returned to; None where a run is undone that nothing was before.
+        snapshot: What is current afterwards; None in a dry run.
     """
 
-    source: PipelineSource
-    identified: Identified
-    world: World
-    log: logging.Logger = _log
-
-    @property
-    def runs(self) -> Runs:
-        return Runs(self.world.results.store)
-
-    @property
-    def effects(self) -> Effects:
-        return Effects(self.world.results.store, self.source.project.environment, self.identified.identity.name)
-
-    def undoing(self, run: Run) -> Undoing:
-        """What rolls back a run."""
-        snapshots = snapshots_of(self.world, self.source.project, self.identified.identity.name)
-        return Undoing(self._as_it_was(run), self.world, snapshots, self.runs, self.effects, self.log)
-
-    def _as_it_was(self, run: Run) -> Identified:
-        overrides = Overrides.from_json(run.start.overrides)
-        if not overrides:
-            return self.identified
-        try:
-            return self.source.identified(overrides)
-        except DefinitionError as error:
-            self.log.warning(
-                "Run %s changed the pipeline in a way that it has no more; it is undone with the params of now: %s",
-                run.start.run_id,
-                error,
-            )
-            return self.identified
-
-    def finish(self) -> dict[str, RolledBack]:
-        """Roll back every run that waits for it, the last begun first; run id → how it went.
-
-        Raises:
-            StoreError: The store could not be read or written.
-        """
-        found = {}
-        for run in waiting(self.effects, self.runs, self.world.now()):
-            rolled_back = self.undoing(run).roll_back(run)
-            if rolled_back is not None:
-                found[run.start.run_id] = rolled_back
-        return found
-
-    def check(self, run: Run) -> None:
-        """
-        Raises:
-            UsageError: The run can't be rolled back.
-        """
-        why_not = self._why_not(run)
-        if why_not:
-            raise UsageError(f"Nothing to roll back: run {run.start.run_id} {why_not}.")
-
-    def _why_not(self, run: Run) -> str | None:
-        start = run.start
-        to = f"oda rollback {start.pipeline} --to SNAPSHOT returns to an earlier state"
-        if run.is_running:
-            return "is still running"
-        if run.status == "success":
-            return f"succeeded: {to}"
-        if run.rolled_back is not None and not run.rolled_back.failed:
-            return f"was rolled back on {run.rolled_back.at[:16].replace('T', ' ')} UTC"
-        for other in self.runs.of_pipeline(start.pipeline, start.environment):
-            if other.start.parent_run_id == start.run_id and other.rolled_back is None:
-                return f"was resumed as {other.start.run_id}, which stands: {to}"
-            is_later = other.start.started_at > start.started_at and other.status == "success"
-            if is_later and self._rests_on(other, run):
-                return f"has results on which run {other.start.run_id} rests, which succeeded: {to}"
-        return None
-
-    def _rests_on(self, later: Run, run: Run) -> bool:
-        own = {reference.id for name, reference in run.finished.items() if name not in run.start.hits}
-        return any(reference.id in own for reference in later.finished.values())
+    pipeline: str
+    environment: str
+    dry_run: bool
+    run_id: str | None
+    to: str | None
+    snapshot_before: str | None
+    snapshot: str | None
+    tables: tuple[Table, ...]
+    consumers: tuple[Consumer, ...]
+    undone: tuple[Undone, ...] = ()
 
 
-def rollbacks_of(
-    source: PipelineSource, identified: Identified, *, world: World | None = None, log: logging.Logger = _log
-) -> Rollbacks:
-    """The rollbacks of a pipeline that was opened, or is opened here."""
-    identity = identified.identity
-    return Rollbacks(source, identified, world or open_world(source.project, identity.name, identity.store), log)
+def roll_back_run(opened: PipelineRun, run_id: str, *, dry_run: bool = False, was_due: bool = False) -> RollbackReport:
+    """Undo a failed run.
+
+    Args:
+        was_due: Until the pipeline was opened, which has finished rollbacks that were begun or due.
+
+    Raises:
+        UsageError: It can't be rolled back, or did nothing that could be.
+        StoreError: Another process is at it, or the store failed.
+    """
+    run = opened.runs.find(run_id)
+    if run is None or run.start.pipeline != opened.identity.name:
+        raise UsageError(f"There is no run {run_id!r} of {opened.identity.name}: see oda history.")
+    if was_due and run.rolled_back is not None and not run.rolled_back.failed:
+        return RollbackReport(
+            opened.identity.name,
+            opened.project.environment,
+            False,
+            run.start.run_id,
+            None,
+            None,
+            run.rolled_back.snapshot,
+            (),
+            consumers_of(opened.identity, run.rolled_back.moved),
+            run.rolled_back.undone,
+        )
+    opened.rollbacks.check(run)
+    undoing = opened.rollbacks.undoing(run)
+    snapshots = snapshots_of(opened.world, opened.project, opened.identity.name)
+    before = snapshots.current()
+    current = before.steps if before is not None else {}
+    published = publication_of(run, snapshots)
+    target = published.taken_from(current)
+    undos = undoing.effects_of(run)
+    if not undos and target == dict(current):
+        raise UsageError(
+            f"Nothing to roll back: run {run.start.run_id} published nothing that is current, and none of its steps "
+            "has an undo."
+        )
+    undone = tuple(Undone(undo.effect.step, undo.known) for undo, _ in undos)
+    if not dry_run:
+        rolled_back = undoing.roll_back(run)
+        if rolled_back is None:
+            raise StoreError(f"Run {run.start.run_id} is being rolled back by another process. See oda history.")
+        undone = rolled_back.undone
+        opened.report_moves()
+    now = snapshots.current() if not dry_run else None
+    return _report(
+        opened,
+        dry_run=dry_run,
+        run_id=run.start.run_id,
+        to=str(published.before) if published.before is not None else None,
+        before=before.id if before is not None else None,
+        now=now.id if now is not None else None,
+        tables=tables_between(current, target),
+        steps=changed(current, target),
+        undone=undone,
+    )
 
 
-def finished_by(rollbacks: Rollbacks, tell: Callable[[str], object]) -> Mapping[str, RolledBack]:
-    """Finish what waits, and tell of it."""
-    found = rollbacks.finish()
-    for run_id, rolled_back in found.items():
-        tell(rolled_back.described(run_id))
-    return found
+def return_to(
+    opened: PipelineRun, to: str, *, step: str | None = None, downstream: bool = False, dry_run: bool = False
+) -> RollbackReport:
+    """Make another snapshot current: of the pipeline, or of a step, alone or with all that was derived from it.
+
+    Args:
+        to: The id of a snapshot, or the beginning of one, or ``last-good``.
+
+    Raises:
+        UsageError: There is no such snapshot or step, it is what is current, or it holds results that are gone or
+            revoked.
+    """
+    if step is None and downstream:
+        raise UsageError("--downstream needs a step: oda rollback PIPELINE STEP --to SNAPSHOT --downstream.")
+    if step is not None:
+        opened.check_step(step)
+    name, results = opened.identity.name, opened.world.results
+    steps = None if step is None else with_derived(opened.identity, step) if downstream else frozenset({step})
+    snapshots = snapshots_of(opened.world, opened.project, name)
+    before = snapshots.current()
+    if before is None:
+        raise UsageError(f"Nothing to roll back: {name} has no snapshot in environment {opened.project.environment}.")
+    if to == LAST_GOOD:
+        runs = opened.runs.of_pipeline(name, opened.project.environment)
+        target = last_good(snapshots, results, runs, steps)
+    else:
+        target = snapshot_named(snapshots, to)
+    returned = Return(target, steps)
+    after = returned.applied_to(before.steps)
+    moved = changed(before.steps, after)
+    if not moved:
+        raise UsageError(f"Nothing to roll back: {step or name} is as in snapshot {target.id} already.")
+    why_not = why_not_current(results, [after[each] for each in moved if each in after])
+    if why_not is not None:
+        raise UsageError(f"Snapshot {target.id} can't become current again: {why_not}. Choose another.")
+    now = None
+    if not dry_run:
+        at = opened.world.now()
+        _, now = snapshots.restore(returned.applied_to, restores=target.id, at=at.isoformat(timespec="milliseconds"))
+        assert now is not None
+        versions = {each: str(now.steps[each].version) for each in moved if each in now.steps}
+        queue_move(results.store, opened.project.environment, name, versions, at=at)
+        opened.world.move_to(now)
+        opened.report_moves()
+    return _report(
+        opened,
+        dry_run=dry_run,
+        run_id=None,
+        to=str(target.id),
+        before=before.id,
+        now=now.id if now is not None else None,
+        tables=tables_between(before.steps, after),
+        steps=moved,
+        undone=(),
+    )
+
+
+def _report(
+    opened: PipelineRun,
+    *,
+    dry_run: bool,
+    run_id: str | None,
+    to: str | None,
+    before: object,
+    now: object,
+    tables: tuple[Table, ...],
+    steps: tuple[str, ...],
+    undone: tuple[Undone, ...],
+) -> RollbackReport:
+    return RollbackReport(
+        opened.identity.name,
+        opened.project.environment,
+        dry_run,
+        run_id,
+        to,
+        str(before) if before is not None else None,
+        str(now) if now is not None else None,
+        tables,
+        consumers_of(opened.identity, steps),
+        undone,
+    )

@@ -5,7 +5,7 @@ import dagster as dg
 from odibi_assets.decide.plan import open_world
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.pipeline_source import PipelineSource
-from odibi_assets.orchestrate.rollback import finished_by, rollbacks_of
+from odibi_assets.orchestrate.due_rollbacks import finished_by, rollbacks_of
 from odibi_assets.orchestrate.sync import report_moves
 
 _EVERY_S = 15

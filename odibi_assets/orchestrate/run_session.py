@@ -26,8 +26,8 @@ from odibi_assets.keep.effects import Effects
 from odibi_assets.keep.lease import Leases
 from odibi_assets.keep.process import run_process, this_process, this_user
 from odibi_assets.keep.run_record import Runs, RunStart
+from odibi_assets.orchestrate.due_rollbacks import finished_by, rollbacks_of
 from odibi_assets.orchestrate.names import ENVIRONMENT_TAG, FORCE_TAG, OVERRIDES_TAG, STORE_TAG, op_name
-from odibi_assets.orchestrate.rollback import finished_by, rollbacks_of
 from odibi_assets.orchestrate.sync import report_moves
 
 
