@@ -1,4 +1,4 @@
-"""Rollbacks that are due: done by the run itself where it can, else by whatever opens its pipeline next, or the daemon."""
+"""Rollbacks that are due: done by the run itself where it can, else by who opens its pipeline next, or the daemon."""
 
 from __future__ import annotations
 
