@@ -82,11 +82,11 @@ def flaky(project: ProjectFolder) -> ProjectFolder:
     return project
 
 
-def declared(project: ProjectFolder, step: str, retry: str, *, settings: str = "", fields: str = "") -> None:
+def declared(project: ProjectFolder, step: str, retry: str | None, *, settings: str = "", fields: str = "") -> None:
     project.write(
         "pipe.yaml",
         f"name: pipe\n{settings}\nsteps:\n  - name: {step}\n    layer: bronze\n    python: transforms:{step}\n"
-        f"    retry: {retry}\n{fields}",
+        f"{f'    retry: {retry}' if retry is not None else ''}\n{fields}",
     )
 
 
@@ -117,7 +117,7 @@ def test_what_a_class_or_a_predicate_names_is_tried_again(flaky: ProjectFolder, 
 
 
 def test_a_policy_of_the_pipeline_names_errors_for_all_its_steps(flaky: ProjectFolder) -> None:
-    declared(flaky, "fetch", "null", settings="retry: {max_retries: 2, on: [errors.Busy, 'errors:is_full']}")
+    declared(flaky, "fetch", None, settings="retry: {max_retries: 2, on: [errors.Busy, 'errors:is_full']}")
     assert only(flaky.run())["attempts"] == 3
 
 

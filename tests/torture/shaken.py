@@ -74,7 +74,7 @@ TRANSFORMS = """
         generations = {metrics["generation"], pages["generation"], *joined["generation"].tolist()}
         generations.add(int((files / "generation").read_text()))
         assert len(generations) == 1, generations
-        return {"generation": generations.pop(), "total": metrics["total"], "pages": pages["pages"]}
+        return {"generation": max(generations), "total": metrics["total"], "pages": pages["pages"]}
     """
 
 MAKE_FILES = """
