@@ -385,11 +385,11 @@ def test_a_project_within_the_folders_of_the_system_is_no_system(children: Child
 def test_a_folder_that_is_ignored_takes_no_neighbour_with_it_nor_the_project_in_it() -> None:
     from odibi_assets.identify.observed_inputs import Recorder
 
-    recorder = Recorder(Path("/work/shop"), ("/work/shop/.oda", "/work/shop"))
-    assert recorder.path("/work/shop/.oda/format.json") is None
-    assert recorder.path("/work/shop/history/runs.db") is None
+    recorder = Recorder(Path("/projects/shop"), ("/projects/shop/.oda", "/projects/shop"))
+    assert recorder.path("/projects/shop/.oda/format.json") is None
+    assert recorder.path("/projects/shop/history/runs.db") is None
     for name in (".oda_settings", "historical/a.csv", "data.csv"):
-        assert recorder.path(f"/work/shop/{name}") == f"/work/shop/{name}"
+        assert recorder.path(f"/projects/shop/{name}") == f"/projects/shop/{name}"
 
 
 def test_settings_of_an_application_count_and_those_of_the_system_do_not() -> None:
