@@ -17,7 +17,7 @@ from odibi_assets.identify.file_digest import FileDigests, match, partition_of
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import Key
-from odibi_assets.identify.observed_inputs import variable_state
+from odibi_assets.identify.observation import variable_state
 from odibi_assets.identify.url_digest import UrlDigests, UrlSource
 from odibi_assets.keep.result import Absent, Result, ResultReference, Taken, absent_item, binding_item
 from odibi_assets.keep.results import Results, open_results

@@ -18,7 +18,7 @@ from odibi_assets.errors import ResultGone, UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.identify.key import Key
-from odibi_assets.identify.observed_inputs import observed_now
+from odibi_assets.identify.observation import observed_now
 from odibi_assets.keep.guard import rely_on, writing
 from odibi_assets.keep.moves import queue_move
 from odibi_assets.keep.result import Acceptance, Result

@@ -32,7 +32,7 @@ from odibi_assets.execute.redaction import RedactingLog, redacted, secret_values
 from odibi_assets.execute.time_limit import TimeLimit
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 from odibi_assets.identify.sql_statement import parse_statement
 from odibi_assets.keep.folder_store import FolderStore
 from odibi_assets.keep.formats.kept import Kept

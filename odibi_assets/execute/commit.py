@@ -12,7 +12,8 @@ from typing import Any
 from odibi_assets.errors import StoreError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.key import Key
-from odibi_assets.identify.observed_inputs import Observation, unobserved
+from odibi_assets.identify.observation import Observation
+from odibi_assets.identify.observing import unobserved
 from odibi_assets.keep.formats.kept import Kept
 from odibi_assets.keep.formats.known import FORMATS
 from odibi_assets.keep.guard import writing

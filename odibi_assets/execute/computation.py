@@ -31,7 +31,10 @@ from odibi_assets.execute.time_limit import TimeLimit
 from odibi_assets.identify.digest import keyed_digest
 from odibi_assets.identify.file_digest import match, partition_of
 from odibi_assets.identify.identification import Identified
-from odibi_assets.identify.observed_inputs import WORKING_DIRECTORY, Observation, Recorder, observed, unobserved
+from odibi_assets.identify.observation import WORKING_DIRECTORY, Observation
+from odibi_assets.identify.observed_inputs import observed
+from odibi_assets.identify.observing import unobserved
+from odibi_assets.identify.recorder import Recorder
 from odibi_assets.identify.sql_statement import parse_statement
 from odibi_assets.identify.transform import ANYTHING, FRAMES, PATH
 from odibi_assets.keep.formats.kept import Kept

@@ -21,7 +21,7 @@ from odibi_assets.errors import NotStorable, StepError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identity import StepIdentity
 from odibi_assets.identify.local_file import write_local
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 from odibi_assets.keep.formats.files import captured
 from odibi_assets.keep.formats.kept import Kept, new_path
 from odibi_assets.keep.result import Result

@@ -32,7 +32,7 @@ from odibi_assets.execute.single_flight import SingleFlight
 from odibi_assets.execute.value_memory import ValueMemory
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.identification import Identified
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 from odibi_assets.keep.result import Absent, Result, ResultReference
 from odibi_assets.keep.retention import note_retention
 from odibi_assets.keep.run_record import RunEnd, StepRecord

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from odibi_assets.errors import StepStopped, StoreError
 from odibi_assets.execute.recording import Recording
 from odibi_assets.execute.time_limit import TimeLimit
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 
 LOOK_EVERY_S = 1.0
 FOREVER_S = 100_000_000.0

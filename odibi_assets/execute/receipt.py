@@ -21,7 +21,7 @@ from odibi_assets.execute.redaction import redacted
 from odibi_assets.identify.digest import Digest, keyed_digest
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import KEY_SCHEMA, SECTIONS, Key
-from odibi_assets.identify.observed_inputs import Kind, Observation
+from odibi_assets.identify.observation import Kind, Observation
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.process import host_of
 from odibi_assets.keep.result import Output, OutputReference, Result, ResultReference, reference_to

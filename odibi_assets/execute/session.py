@@ -32,7 +32,7 @@ from odibi_assets.execute.side_effects import SideEffects
 from odibi_assets.execute.time_limit import TimeLimit
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import StepIdentity
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 from odibi_assets.keep.formats.kept import Kept
 from odibi_assets.keep.formats.known import read_output
 from odibi_assets.keep.result import Absent, Result, ResultReference, Taken

@@ -14,7 +14,8 @@ from odibi_assets.decide.plan import World
 from odibi_assets.engines.engine import Engine
 from odibi_assets.errors import NotStorable, OdibiAssetsError
 from odibi_assets.identify.digest import Digest
-from odibi_assets.identify.observed_inputs import Observation, unobserved
+from odibi_assets.identify.observation import Observation
+from odibi_assets.identify.observing import unobserved
 from odibi_assets.keep.formats import frame
 from odibi_assets.keep.formats.known import FORMATS, suitable
 from odibi_assets.keep.formats.plain import BYTES, JSON, TEXT

@@ -13,7 +13,7 @@ from odibi_assets.declare.step import Step, secret_template
 from odibi_assets.declare.template import fill_env
 from odibi_assets.execute.recording import error_text
 from odibi_assets.execute.redaction import RedactingLog, redacted, redacting
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 from odibi_assets.keep.effects import Effect
 from odibi_assets.keep.formats.known import FORMATS, read_output
 from odibi_assets.keep.result import Result

@@ -14,7 +14,7 @@ from odibi_assets.identify.frame_version import frame_version
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import SECTIONS, Key
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.formats.known import read_output
 from odibi_assets.keep.result import Absent, Output, Taken

@@ -11,12 +11,13 @@ import importlib.metadata
 import os
 import sys
 import sysconfig
+import types
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from odibi_assets.identify.digest import Digest
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 
 _OWN_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 _OWN_DEFS = _OWN_PACKAGE + "defs" + os.sep
@@ -87,6 +88,15 @@ def is_first_party(path: str) -> bool:
     if is_own(real) or is_standard_library(real) or path.startswith("<frozen"):
         return False
     return not (real.startswith(_site_folders()) and real in _owners())
+
+
+def is_first_party_module(module: types.ModuleType) -> bool:
+    """Is a module the user's own code?"""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        folders = list(getattr(module, "__path__", ()))
+        return bool(folders) and all(is_first_party(os.path.join(folder, "__init__.py")) for folder in folders)
+    return is_first_party(file)
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from pathlib import Path
 from odibi_assets.errors import OdibiAssetsError, UsageError
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.local_file import write_local
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 
 _VERSION = 1
 _SETTLED_S = 2.0

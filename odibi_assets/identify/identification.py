@@ -24,7 +24,8 @@ from odibi_assets.errors import NotFingerprintable
 from odibi_assets.identify import source_loader
 from odibi_assets.identify.command import Command, resolve_command
 from odibi_assets.identify.digest import Digest
-from odibi_assets.identify.fingerprint import Fingerprint, fingerprint, is_first_party_module, judgement
+from odibi_assets.identify.distribution import is_first_party_module
+from odibi_assets.identify.fingerprint import Fingerprint, fingerprint, judgement
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.identify.import_purity import ImportPurity
 from odibi_assets.identify.item import Item, Obstacle

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 
 
 def write_local(path: Path, text: str) -> bool:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from odibi_assets.identify.digest import Digest
-from odibi_assets.identify.fingerprint import CLASS_NOISE, value_digest
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.fingerprint import value_digest
+from odibi_assets.identify.observing import unobserved
+from odibi_assets.identify.walk.classes import CLASS_NOISE
 
 Places = Mapping[str, tuple[str, str]]
 """Name of a value → its module, and its name there."""

@@ -19,7 +19,7 @@ from odibi_assets.declare.yaml_source import read_yaml
 from odibi_assets.errors import UsageError
 from odibi_assets.identify import source_loader
 from odibi_assets.identify.identification import Identified, identify
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 
 
 def safe_repr(value: object, *, limit: int = 60) -> str:

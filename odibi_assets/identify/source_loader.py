@@ -23,7 +23,7 @@ from pathlib import Path
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.distribution import is_first_party
 from odibi_assets.identify.import_path import put_on_path
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 
 __all__ = [
     "IMPORTED",

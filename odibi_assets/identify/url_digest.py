@@ -15,7 +15,7 @@ from odibi_assets.declare.template import fill_env
 from odibi_assets.errors import OdibiAssetsError
 from odibi_assets.identify.digest import Digest, keyed_digest
 from odibi_assets.identify.local_file import write_local
-from odibi_assets.identify.observed_inputs import unobserved
+from odibi_assets.identify.observing import unobserved
 
 if TYPE_CHECKING:
     from odibi_assets.identify.download import Request

@@ -22,7 +22,7 @@ from odibi_assets.identify.identity import PipelineIdentity
 from odibi_assets.identify.import_path import as_started, first_party_folders
 from odibi_assets.identify.key import KEY_SCHEMA
 from odibi_assets.identify.local_file import write_local
-from odibi_assets.identify.observed_inputs import Observation
+from odibi_assets.identify.observation import Observation
 
 _VERSION = 2
 IMPORTABLE = (".py", ".pyc", ".so", ".pyd")

@@ -10,8 +10,9 @@ from odibi_assets.declare.project import Project
 from odibi_assets.identify import source_loader, witness
 from odibi_assets.identify.identification import Identified
 from odibi_assets.identify.identity import PipelineIdentity
-from odibi_assets.identify.observed_inputs import Recorder, observed
+from odibi_assets.identify.observed_inputs import observed
 from odibi_assets.identify.pipeline_source import PipelineSource, find_pipeline
+from odibi_assets.identify.recorder import Recorder
 
 
 def find_and_identify(project: Project, reference: str, overrides: Overrides) -> tuple[PipelineSource, Identified]:

@@ -10,7 +10,7 @@ from odibi_assets.declare.input import Input
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import Key
-from odibi_assets.identify.observed_inputs import Observation
+from odibi_assets.identify.observation import Observation
 
 ResultId = tuple[Digest, int]
 """Key and generation."""

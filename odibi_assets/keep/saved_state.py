@@ -10,7 +10,7 @@ from typing import Any
 
 from odibi_assets.errors import DamagedObject
 from odibi_assets.identify.digest import Digest
-from odibi_assets.identify.observed_inputs import Observation
+from odibi_assets.identify.observation import Observation
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.store import Store
 

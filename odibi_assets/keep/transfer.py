@@ -17,7 +17,7 @@ from pathlib import Path
 
 from odibi_assets.errors import DamagedObject, StoreError, UsageError
 from odibi_assets.identify.digest import Digest
-from odibi_assets.identify.observed_inputs import variable_state
+from odibi_assets.identify.observation import variable_state
 from odibi_assets.keep.guard import check_reached, rely_on, writing
 from odibi_assets.keep.line_transfer import LineMove, copy_line
 from odibi_assets.keep.pin import pinned

@@ -19,7 +19,7 @@ from odibi_assets.identify.file_digest import FileDigests
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.identify.item import Obstacle
 from odibi_assets.identify.key import Key
-from odibi_assets.identify.observed_inputs import Observation, path_state, variable_state
+from odibi_assets.identify.observation import Observation, path_state, variable_state
 from odibi_assets.keep.formats.frame import settle
 from odibi_assets.keep.formats.kept import Kept
 from odibi_assets.keep.result import Result, ResultReference

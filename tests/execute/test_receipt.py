@@ -21,7 +21,7 @@ from odibi_assets.execute.verification import verify
 from odibi_assets.identify.file_digest import FileDigests
 from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.identify.key import Key
-from odibi_assets.identify.observed_inputs import Observation, path_state
+from odibi_assets.identify.observation import Observation, path_state
 from odibi_assets.keep.result import ResultReference
 from odibi_assets.keep.results import open_results
 

@@ -158,7 +158,8 @@ def doubts(root: Path, names: list[str]) -> Any:
     import importlib
 
     from odibi_assets.identify import source_loader
-    from odibi_assets.identify.fingerprint import is_first_party_module, judgement
+    from odibi_assets.identify.distribution import is_first_party_module
+    from odibi_assets.identify.fingerprint import judgement
     from odibi_assets.identify.import_purity import ImportPurity
 
     source_loader.install()

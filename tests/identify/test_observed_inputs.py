@@ -14,7 +14,10 @@ def watched(root: Path, body: str, change: str = "") -> Any:
     import os
     import textwrap
 
-    from odibi_assets.identify.observed_inputs import Observation, Recorder, observed, unobserved
+    from odibi_assets.identify.observation import Observation
+    from odibi_assets.identify.observed_inputs import observed
+    from odibi_assets.identify.observing import unobserved
+    from odibi_assets.identify.recorder import Recorder
 
     os.chdir(root)
     (root / "data").mkdir(exist_ok=True)
@@ -349,7 +352,8 @@ def test_the_value_of_a_variable_is_not_in_the_trace(children: ChildProcesses, r
     def trace(root: Path) -> Any:
         import os
 
-        from odibi_assets.identify.observed_inputs import Recorder, observed
+        from odibi_assets.identify.observed_inputs import observed
+        from odibi_assets.identify.recorder import Recorder
 
         os.environ["TOKEN"] = "hunter2"
         recorder = Recorder(root)
@@ -365,15 +369,14 @@ def test_the_value_of_a_variable_is_not_in_the_trace(children: ChildProcesses, r
 
 def test_a_project_within_the_folders_of_the_system_is_no_system(children: ChildProcesses, root: Path) -> None:
     def reads(root: Path) -> Any:
-        from odibi_assets.identify import observed_inputs
-        from odibi_assets.identify.observed_inputs import Recorder, observed
+        from odibi_assets.identify import recorder as room
+        from odibi_assets.identify.observed_inputs import observed
 
         (root / "x").write_text("1")
         (root / ".venv").mkdir()
         (root / ".venv/y").write_text("1")
-        folders = [f"{root.parent}/", f"{root}/.venv/"]
-        observed_inputs._NEVER_COUNTED = tuple(folders)
-        recorder = Recorder(root)
+        room.uncounted_folders = lambda: (f"{root.parent}/", f"{root}/.venv/")  # type: ignore[assignment]
+        recorder = room.Recorder(root)
         with observed(recorder):
             (root / "x").read_text()
             (root / ".venv/y").read_text()
@@ -383,7 +386,7 @@ def test_a_project_within_the_folders_of_the_system_is_no_system(children: Child
 
 
 def test_a_folder_that_is_ignored_takes_no_neighbour_with_it_nor_the_project_in_it() -> None:
-    from odibi_assets.identify.observed_inputs import Recorder
+    from odibi_assets.identify.recorder import Recorder
 
     recorder = Recorder(Path("/projects/shop"), ("/projects/shop/.oda", "/projects/shop"))
     assert recorder.path("/projects/shop/.oda/format.json") is None
@@ -393,7 +396,7 @@ def test_a_folder_that_is_ignored_takes_no_neighbour_with_it_nor_the_project_in_
 
 
 def test_settings_of_an_application_count_and_those_of_the_system_do_not() -> None:
-    from odibi_assets.identify.observed_inputs import Recorder
+    from odibi_assets.identify.recorder import Recorder
 
     recorder = Recorder(Path("/nowhere"))
     assert recorder.path("/etc/shop/settings.ini") == "/etc/shop/settings.ini"
@@ -406,7 +409,8 @@ def test_two_steps_at_once_are_told_apart(children: ChildProcesses, root: Path) 
         import contextvars
         import threading
 
-        from odibi_assets.identify.observed_inputs import Recorder, observed
+        from odibi_assets.identify.observed_inputs import observed
+        from odibi_assets.identify.recorder import Recorder
 
         barrier = threading.Barrier(2)
         seen = {}
@@ -430,9 +434,60 @@ def test_two_steps_at_once_are_told_apart(children: ChildProcesses, root: Path) 
     assert children.run(both, root) == {"a": ["a"], "b": ["b"]}
 
 
+def test_a_step_that_is_about_to_begin_adds_nothing_to_one_that_runs(children: ChildProcesses, root: Path) -> None:
+    def begins(root: Path) -> Any:
+        import threading
+
+        from odibi_assets.identify.observed_inputs import observed
+        from odibi_assets.identify.recorder import Recorder
+        from odibi_assets.identify.uncounted import uncounted_folders
+
+        recorder = Recorder(root)
+        with observed(recorder):
+            uncounted_folders.cache_clear()
+            other = threading.Thread(target=Recorder, args=(root,))
+            other.start()
+            other.join()
+        return [one.name for one in recorder.finish(bytes(32), {})]
+
+    assert children.run(begins, root) == []
+
+
+def test_no_step_begins_to_read_before_reads_are_seen(children: ChildProcesses, root: Path) -> None:
+    def begins(root: Path) -> Any:
+        import sys
+        import threading
+
+        from odibi_assets.identify.observed_inputs import observed
+        from odibi_assets.identify.recorder import Recorder
+
+        (root / "x").write_text("1")
+        install, recorder = sys.addaudithook, Recorder(root)
+
+        def step() -> None:
+            with observed(recorder):
+                (root / "x").read_text()
+
+        other = threading.Thread(target=step)
+
+        def slowly(hook: Any) -> None:
+            other.start()
+            other.join(0.3)  # time enough to read, for whoever does not wait
+            install(hook)
+
+        sys.addaudithook = slowly
+        with observed(Recorder(root)):
+            other.join()
+        return [one.name for one in recorder.finish(bytes(32), {})]
+
+    assert children.run(begins, root) == ["x"]
+
+
 def test_reads_inside_unobserved_and_after_the_end_are_nobodys(children: ChildProcesses, root: Path) -> None:
     def reads(root: Path) -> Any:
-        from odibi_assets.identify.observed_inputs import Recorder, observed, unobserved
+        from odibi_assets.identify.observed_inputs import observed
+        from odibi_assets.identify.observing import unobserved
+        from odibi_assets.identify.recorder import Recorder
 
         (root / "x").write_text("1")
         recorder = Recorder(root)

@@ -47,7 +47,7 @@ COUNTED = """
     import pathlib
     import time
 
-    from odibi_assets.identify.observed_inputs import unobserved
+    from odibi_assets.identify.observing import unobserved
 
 
     def note(step):

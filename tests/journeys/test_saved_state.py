@@ -52,7 +52,7 @@ FOLDER = """
     import pathlib
     import time
 
-    from odibi_assets.identify.observed_inputs import unobserved
+    from odibi_assets.identify.observing import unobserved
 
 
     def note(text):

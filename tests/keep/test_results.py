@@ -17,7 +17,7 @@ from kept import AT, key, load, store, table, verified
 from odibi_assets.errors import DamagedObject, UnknownLayout
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.key import Key
-from odibi_assets.identify.observed_inputs import Observation
+from odibi_assets.identify.observation import Observation
 from odibi_assets.keep import canonical_json
 from odibi_assets.keep.folder_store import FolderStore
 from odibi_assets.keep.result import Acceptance, Blob, Output, Result

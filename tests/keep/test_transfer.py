@@ -17,7 +17,7 @@ from odibi_assets.execute.commit import commit
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.key import Key
-from odibi_assets.identify.observed_inputs import Observation, variable_state
+from odibi_assets.identify.observation import Observation, variable_state
 from odibi_assets.keep.result import Acceptance, Result
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshot

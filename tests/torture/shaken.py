@@ -95,7 +95,7 @@ MAKE_FILES = """
 COUNTED = """
     import time
 
-    from odibi_assets.identify.observed_inputs import unobserved
+    from odibi_assets.identify.observing import unobserved
 
 
     def note(step, frame):
