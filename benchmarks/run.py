@@ -1,6 +1,6 @@
 """What is measured, side by side in one run; prints a table for docs/performance.md.
 
-    python benchmarks/run.py [--runs 5] [--only flights small frames sql checkpoints bucket scaling]
+    python benchmarks/run.py [--runs 5] [--only flights small frames sql checkpoints bucket far scaling]
 
 Whole processes, except for ``frames`` and ``sql``, which measure one frame and one statement. Each section has a
 process of its own: what a parent holds counts in the peak memory of its children.
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 
 import bucket
 import checkpoints
+import far_bucket
 import flights
 import frames
 import small_steps
@@ -31,6 +32,7 @@ SECTIONS: dict[str, Callable[[int], Iterator[Row]]] = {
     "sql": statements.rows,
     "checkpoints": checkpoints.rows,
     "bucket": bucket.rows,
+    "far": far_bucket.rows,
     "scaling": lambda runs: flights.scaling(),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from odibi_assets.identify.url_digest import UrlDigests, UrlSource
 from odibi_assets.keep.result import Absent, Result, ResultReference, Taken, absent_item, binding_item
 from odibi_assets.keep.results import Results, open_results
 from odibi_assets.keep.snapshot import Snapshot, Snapshots
+
+AT_ONCE = 32
+"""Keys that a shared store is asked for at the same time."""
 
 MISSING = "missing file"
 URL = "url"
@@ -78,6 +82,14 @@ class Plan:
         return tuple(found)
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """A result with some key, and whether every blob of it is there."""
+
+    result: Result
+    is_whole: bool
+
+
 @dataclass
 class World:
     """What a plan looks at: the store, the files, the variables, the clock.
@@ -100,6 +112,7 @@ class World:
     urls: UrlDigests | None = None
     columns: dict[Digest, Mapping[str, Digest]] = field(default_factory=dict)
     _previous: dict[str, Result | None] = field(default_factory=dict)
+    _ahead: dict[Digest, tuple[_Stored, ...]] = field(default_factory=dict)
 
     def move_to(self, current: Snapshot | None) -> None:
         """Look at another snapshot as the current one."""
@@ -132,6 +145,7 @@ class World:
         if self.urls is not None:
             asked = [self.source(step) for step in pipeline.steps if step.name in chosen - passed]
             self.urls.ask_all(source for source in asked if source is not None)
+        self._look_ahead(chosen)
         without: set[str] = set()
         decisions: dict[str, Decision] = {}
         references: dict[str, Taken | None] = {}
@@ -159,7 +173,25 @@ class World:
             )
             decisions[step.name] = decision
             references[step.name] = decision.result.reference if decision.result is not None else decision.absence
+        self._ahead = {}
         return Plan(decisions)
+
+    def _look_ahead(self, chosen: set[str]) -> None:
+        """Ask a shared store at once for all that the current results predict, not for step after step (truth.md 5)."""
+        if self.current is None or not self.results.store.is_shared:
+            return
+        predicted = {name: reference for name, reference in self.current.steps.items() if name in chosen}
+        keys = {reference.key for reference in predicted.values()}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            self._ahead = dict(zip(keys, pool.map(self._stored, keys), strict=True))
+        for name, reference in predicted.items():
+            for stored in self._ahead[reference.key]:
+                if stored.result.reference == reference:
+                    self._previous[name] = stored.result
+
+    def _stored(self, digest: Digest, like: Key | None = None) -> tuple[_Stored, ...]:
+        found = self.results.candidates(digest, like=like)
+        return tuple(_Stored(result, self.results.is_whole(result)) for result in found)
 
     def decide(
         self,
@@ -185,7 +217,8 @@ class World:
         taken_of = {name: reference for name in step.upstream if (reference := references[name]) is not None}
         key = self.key(step, taken_of)
         digest = key.digest()
-        candidates = tuple(self._candidate(step, result) for result in self.results.candidates(digest, like=key))
+        stored = self._ahead[digest] if digest in self._ahead else self._stored(digest, key)
+        candidates = tuple(self._candidate(step, each) for each in stored)
         previous = self.previous(step.name) if not candidates else None  # Only a new key is told from the one before.
         known = Known(
             key,
@@ -285,20 +318,21 @@ class World:
 
     def rejection(self, step: StepIdentity, result: Result) -> tuple[Reason, ...] | None:
         """Why a result with the step's key can't be reused now; None if it can."""
-        return rejection(step, self._candidate(step, result))
+        return rejection(step, self._candidate(step, _Stored(result, self.results.is_whole(result))))
 
     def _revocation(self, key: Digest) -> str | None:
         """Why the newest result of a key is out of use; None if it is not, or there is none."""
         newest = max(self.results.generations(key), default=None)
         return self.results.revocation(key, newest) if newest is not None else None
 
-    def _candidate(self, step: StepIdentity, result: Result) -> Candidate:
+    def _candidate(self, step: StepIdentity, stored: _Stored) -> Candidate:
+        result = stored.result
         broken = tuple(
             observation.describe()
             for observation in result.trace
             if not observation.holds(self.root, self.results.salt, self.env)
         )
-        return Candidate(result, self.results.is_whole(result), self._is_expired(step, result), broken)
+        return Candidate(result, stored.is_whole, self._is_expired(step, result), broken)
 
     def _is_expired(self, step: StepIdentity, result: Result) -> bool:
         now = self.now()

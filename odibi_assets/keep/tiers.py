@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,6 +47,7 @@ class TieredStore:
     ) -> None:
         self.bucket, self.held, self.spool, self.now = bucket, held, spool, now
         self.away = self.keeps_back = self._is_left_alone()
+        self._leaving = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -157,11 +159,17 @@ class TieredStore:
 
     def leave(self, error: StoreError, *, away: bool = False) -> None:
         """Go on without the bucket, or only without writing to it where it answers that it refuses."""
+        with self._leaving:
+            self._leave(error, away or isinstance(error, StoreAway))
+
+    def _leave(self, error: StoreError, is_away: bool) -> None:
+        if self.away:
+            return  # Another thread said so.
         self.keeps_back = True
         known = self.held.get("format.json")
         if known is not None and self.spool.get("format.json") is None:
             self.spool.put("format.json", known)  # Says which store the spool waits for.
-        if away or isinstance(error, StoreAway):
+        if is_away:
             self.away = True
             _failed_at[self._place] = self.now()
         _log.warning("%s The run goes on with what this machine holds; what it writes is uploaded later.", error)

@@ -17,8 +17,9 @@ from project_folder import Answer, ProjectFolder, Zygote
 from servers.azurite import Azurite
 from servers.fake_gcs import FakeGCS
 from servers.rclone import Rclone
-from servers.s3 import KEY, SECRET
+from servers.s3 import KEY, SECRET, environment
 from servers.seaweedfs import SeaweedFS
+from servers.unsteady import UnsteadyWay
 
 from .shop import STEPS, computed, make_shop
 
@@ -54,6 +55,21 @@ def test_a_fresh_machine_reuses_what_another_computed(seaweedfs: SeaweedFS, tmp_
     one.edit("transforms.py", "OFFSET = 0", "OFFSET = 7")
     assert computed(one.outcomes()) == set()
     assert not list(one.root.rglob(".oda/results")), "nothing but copies lies in the project"
+
+
+def test_a_plan_asks_the_bucket_for_all_steps_at_once(seaweedfs: SeaweedFS, tmp_path: Path, zygote: Zygote) -> None:
+    url = f"s3://{seaweedfs.make_bucket(f'far-{uuid.uuid4().hex[:8]}')}/shop"
+    way = UnsteadyWay(seaweedfs.port)
+    try:
+        project = machine(tmp_path / "one", zygote, url, environment(way.endpoint))
+        project.run()
+        way.delay_s, way.most_at_once = 0.1, 0
+        assert set(project.outcomes().values()) == {"cached"}
+        assert way.most_at_once >= len(STEPS)
+        project.edit("transforms.py", "OFFSET = 0", "OFFSET = 7")
+        assert computed(project.outcomes()) == {"summary"}
+    finally:
+        way.close()
 
 
 def test_so_it_does_in_the_other_clouds(bucket: tuple[str, dict[str, str]], tmp_path: Path, zygote: Zygote) -> None:

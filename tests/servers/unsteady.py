@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import threading
+import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,7 +18,9 @@ class UnsteadyWay:
         refused_every: Each n-th request is answered with the status ``refused_with``; 0 for none.
         cut: Connections are closed without an answer.
         held: A part of a path: writes to such paths wait until ``release``; the first sets ``is_holding``.
+        delay_s: How long each request is on its way.
         requests: Method and path of all that passed, in order.
+        most_at_once: How many were on their way at the same time, at most.
     """
 
     def __init__(self, port: int) -> None:
@@ -23,7 +28,9 @@ class UnsteadyWay:
         self.refused_every, self.refused_with, self._count = 0, 503, 0
         self.held: str | None = None
         self.is_holding, self._released = threading.Event(), threading.Event()
+        self.delay_s = 0.0
         self.requests: list[tuple[str, str]] = []
+        self.most_at_once = self._now = 0
         self._lock = threading.Lock()
         way = self
 
@@ -31,6 +38,10 @@ class UnsteadyWay:
             protocol_version = "HTTP/1.1"
 
             def handle_any(self) -> None:
+                with way._on_its_way():
+                    self._handle()
+
+            def _handle(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 if way.cut:
                     self.close_connection = True
@@ -94,6 +105,16 @@ class UnsteadyWay:
         self.release()
         self._server.shutdown()
         self._server.server_close()
+
+    @contextlib.contextmanager
+    def _on_its_way(self) -> Iterator[None]:
+        with self._lock:
+            self._now += 1
+            self.most_at_once = max(self.most_at_once, self._now)
+        time.sleep(self.delay_s)
+        yield
+        with self._lock:
+            self._now -= 1
 
     def _is_refused(self) -> bool:
         with self._lock:
