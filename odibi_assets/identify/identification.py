@@ -30,6 +30,7 @@ from odibi_assets.identify.identity import PipelineIdentity, StepIdentity
 from odibi_assets.identify.import_purity import ImportPurity
 from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.key import Key
+from odibi_assets.identify.left_in_libraries import left_in_libraries
 from odibi_assets.identify.module_values import ModuleValues
 from odibi_assets.identify.retry_on import RetryOn, check_retry_on
 from odibi_assets.identify.shown_value import safe_repr
@@ -217,11 +218,16 @@ class _Identification:
 
     def _fingerprints(self, pipeline: Pipeline) -> dict[str, Fingerprint]:
         modules = self._entry_modules()
-        return {
+        prints = {
             step.name: fingerprint(self.transforms[step.name].function, self.root, extra_modules=modules)
             for step in pipeline.ordered
             if step.name in self.transforms
         }
+        loaded = {name: module for one in prints.values() for name, module in one.modules.items()}
+        left = left_in_libraries(loaded, self.root)
+        for one in prints.values():
+            one.items = {**left, **one.items}
+        return prints
 
     def _check_module_names(self, prints: Mapping[str, Fingerprint]) -> None:
         """A module name stands for one file in a process; another pipeline may have taken it."""

@@ -539,6 +539,24 @@ FILES = {
         import pandas as pd
 
         pd.set_option("display.width", 91)
+
+
+        def as_method(function):
+            setattr(pd.DataFrame, function.__name__, function)
+            return function
+
+
+        @as_method
+        def counted(frame):
+            return 71
+
+
+        def configured():
+            pd.set_option("display.precision", 7)
+            return True
+
+
+        CONFIGURED = configured()
         """,
     "shop/__init__.py": "",
     "shop/deep.py": """

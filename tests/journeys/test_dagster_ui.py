@@ -74,6 +74,19 @@ def test_materialize_all_again_records_every_step_as_reused(served: tuple[Projec
         assert outcomes(run) == dict.fromkeys(STEPS, "cached")
 
 
+def test_a_server_that_is_older_than_its_files_runs_the_files(served: tuple[ProjectFolder, DagsterServer]) -> None:
+    project, server = served
+    file = project.root / "transforms.py"
+    times = file.stat()
+    for before, after, expected in (("OFFSET = 0", "OFFSET = 7", {"summary"}), ("OFFSET = 7", "OFFSET = 0", set())):
+        project.edit("transforms.py", before, after)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))  # as bytecode that is stale would have it
+        assert computed(outcomes(server.launch("shop"))) == expected
+        amounts = [row["amount"] - int(after[-1]) for row in project.data("summary")]
+        assert amounts == [row["amount"] for row in project.data("totals")]
+        assert computed(project.outcomes()) == set()
+
+
 def test_a_failed_run_from_the_command_line_is_re_executed_from_failure_in_the_ui(
     served: tuple[ProjectFolder, DagsterServer],
 ) -> None:

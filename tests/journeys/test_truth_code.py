@@ -113,6 +113,8 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "1.3 what has no source": ("steps.py", "x=61", "x=62", {"sourceless"}),
     "1.5 an effect": ("rates.py", "TAX = 19", "TAX = 19\ndef f(): ...\nf.x = 1", set(STEPS)),
     "1.5 an effect of a module loaded by a computed name": ("plugged/one.py", "91", "92", set(STEPS)),
+    "1.5 an effect that no statement shows": ("plugged/one.py", "return 71", "return 72", set(STEPS)),
+    "1.5 an option that a function sets": ("plugged/one.py", 'precision", 7', 'precision", 8', set(STEPS)),
     "1.6 computed names": ("helpers.py", "def odd(n)", "UNUSED = 1\n\n\ndef odd(n)", set()),
     "1.7 a namespace package": ("space/inner.py", "x + 13", "x + 14", {"namespace"}),
 }
