@@ -82,6 +82,12 @@ def effects_of(module: types.ModuleType) -> tuple[Effect, ...]:
     return _effects(source, own)
 
 
+def effective_statements(module: types.ModuleType) -> tuple[ast.stmt, ...]:
+    """The statements that are a module's effects."""
+    source = source_of(module)
+    return _effective_statements(source) if source is not None else ()
+
+
 def module_digest(module: types.ModuleType) -> Digest | None:
     """Identity of a whole module, apart from comments, docstrings and formatting."""
     source = source_of(module)
@@ -151,9 +157,14 @@ def _tree(source: LoadedSource) -> ast.Module:
 
 
 @functools.lru_cache(maxsize=4096)
+def _effective_statements(source: LoadedSource) -> tuple[ast.stmt, ...]:
+    return tuple(_effective(_tree(source).body, source))
+
+
+@functools.lru_cache(maxsize=4096)
 def _effects(source: LoadedSource, own: frozenset[str]) -> tuple[Effect, ...]:
     found = []
-    for statement in _effective(_tree(source).body, source):
+    for statement in _effective_statements(source):
         if not _declares(statement, own):
             clean = _without_docstrings(statement)
             used = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]

@@ -252,12 +252,16 @@ class _Identification:
         for step, one in prints.items():
             if one.computes_imports:
                 found.add(f"the modules that step {step} imports by computed names")
-        purity = ImportPurity(functools.partial(judgement, root=self.root), is_first_party_module)
+        judge = functools.partial(judgement, root=self.root)
+        purity = ImportPurity(judge, is_first_party_module)
         names = {name for one in prints.values() for name in one.names}
         references = [step.python for step in self.definition.steps.values() if isinstance(step.python, str)]
         for module, _, function in (reference.partition(":") for reference in references):
             names.add((module, function.partition(".")[0]))
         found |= {f"{module}.{name}: {why}" for (module, name), why in purity.doubts(names).items()}
+        modules = {name: module for one in prints.values() for name, module in one.modules.items()}
+        effects = ImportPurity(judge, is_first_party_module, trusts_unknown=True)
+        found |= set(effects.doubts_of_effects(modules.values()))
         return tuple(sorted(found))
 
     def _step(self, pipeline: Pipeline, step: Step, prints: Mapping[str, Fingerprint]) -> StepIdentity:

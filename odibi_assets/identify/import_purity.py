@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from odibi_assets.identify.code_object import Reference
-from odibi_assets.identify.effects import statements_of
+from odibi_assets.identify.effects import effective_statements, statements_of
 from odibi_assets.identify.volatile import PUBLIC_MODULES, SEEDABLE, volatility
 
 Name = tuple[str, str]
@@ -64,10 +64,12 @@ class ImportPurity:
     Attributes:
         judge: Follows a first-party function or class through all that it reaches.
         is_first_party: Is a module the user's own?
+        trusts_unknown: A call of which nothing is known is no reason for doubt.
     """
 
     judge: Callable[[Any], Judgement]
     is_first_party: Callable[[types.ModuleType], bool]
+    trusts_unknown: bool = False
     _reasons: dict[Name, str | None] = field(default_factory=dict)
     _judged: dict[int, tuple[Any, Judgement]] = field(default_factory=dict)
 
@@ -79,6 +81,14 @@ class ImportPurity:
             if reason is not None:
                 found[name] = reason
         return found
+
+    def doubts_of_effects(self, modules: Iterable[types.ModuleType]) -> Iterator[str]:
+        """The top-level statements that may do something else at the next import, each with why."""
+        for module in modules:
+            for statement in effective_statements(module):
+                reason = self._of_statement(statement, module)
+                if reason is not None:
+                    yield f"{module.__name__}: {ast.unparse(statement).splitlines()[0][:60].rstrip(':')}: {reason}"
 
     def _reason(self, name: Name) -> str | None:
         if name not in self._reasons:
@@ -141,7 +151,10 @@ class ImportPurity:
                 return self._of_target(type(owner), text)
             if call.func.attr in _PURE_METHODS or _of_pure_library(owner):
                 return None
-        return f"{text} is called, which is not known to answer the same"
+        return self._unknown(text)
+
+    def _unknown(self, text: str) -> str | None:
+        return None if self.trusts_unknown else f"{text} is called, which is not known to answer the same"
 
     def _judgement(self, target: Any) -> Judgement:
         if id(target) not in self._judged:
@@ -150,7 +163,7 @@ class ImportPurity:
 
     def _of_target(self, target: Any, text: str, *, bare: bool = False) -> str | None:
         if target is _UNKNOWN:
-            return f"{text} is called, which is not known to answer the same"
+            return self._unknown(text)
         owner = sys.modules.get(str(getattr(target, "__module__", None) or ""))
         if owner is not None and self.is_first_party(owner):
             judgement = self._judgement(target)
@@ -163,7 +176,7 @@ class ImportPurity:
             found = volatility(name, Reference(name, (), 0, arguments=0 if bare else None))
             if name in _IMPURE or found is not None:
                 return found[1] if found is not None else f"{name} is called"
-        return None if _of_pure_library(target) else f"{text} is called, which is not known to answer the same"
+        return None if _of_pure_library(target) else self._unknown(text)
 
 
 _UNKNOWN = object()

@@ -192,3 +192,52 @@ def test_a_value_that_follows_from_what_is_known_is_not(name: str, found: dict[s
 def test_a_doubt_says_what_is_called_and_where(found: dict[str, str]) -> None:
     line = textwrap.dedent(VALUES).lstrip("\n").splitlines().index("TODAY = date.today()") + 1
     assert found["LABEL"] == f"it reads the clock with datetime.date.today (values, line {line})"
+
+
+EFFECTS = """
+    import datetime
+    import random
+    import sqlite3
+    import warnings
+
+    import clocks
+    import pandas as pd
+
+    warnings.filterwarnings("ignore")
+    pd.set_option("display.width", 90)
+    sqlite3.enable_callback_tracebacks(True)
+    clocks.twice(3)
+    if datetime.date.today().year > 2020:
+        pd.set_option("display.width", 91)
+    pd.set_option("display.width", random.randint(60, 90))
+    clocks.later()
+    """
+
+
+def doubts_of_effects(root: Path) -> Any:
+    import functools
+    import importlib
+
+    from odibi_assets.identify import source_loader
+    from odibi_assets.identify.distribution import is_first_party_module
+    from odibi_assets.identify.fingerprint import judgement
+    from odibi_assets.identify.import_purity import ImportPurity
+
+    source_loader.install()
+    source_loader.put_on_path(root)
+    module = importlib.import_module("effects")
+    judge = functools.partial(judgement, root=root)
+    return list(ImportPurity(judge, is_first_party_module, trusts_unknown=True).doubts_of_effects([module]))
+
+
+def test_a_statement_that_may_do_something_else_at_the_next_import_is_doubted(
+    children: ChildProcesses, tmp_path: Path
+) -> None:
+    for name, text in {**MODULES, "effects.py": EFFECTS}.items():
+        (tmp_path / name).write_text(textwrap.dedent(text).lstrip("\n"))
+    assert children.run(doubts_of_effects, tmp_path) == [
+        "effects: if datetime.date.today().year > 2020: it reads the clock with datetime.date.today (effects, line 13)",
+        "effects: pd.set_option('display.width', random.randint(60, 90)): it draws from random.randint without a seed "
+        "(effects, line 15)",
+        "effects: clocks.later(): clocks.later is called: it reads the clock with time.time (effects, line 16)",
+    ]
