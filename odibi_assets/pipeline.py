@@ -23,6 +23,7 @@ from odibi_assets.errors import UsageError
 from odibi_assets.execute.acceptance import AcceptReport, accept
 from odibi_assets.execute.report import Report
 from odibi_assets.execute.time_limit import process_spared
+from odibi_assets.identify import source_loader
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.pipeline_source import PipelineSource
 from odibi_assets.keep.checkpoint import Checkpoint, checkpoints
@@ -130,6 +131,7 @@ class Pipeline:
         retry: Retry | None = None,
         **settings: Any,
     ) -> None:
+        source_loader.install()  # Modules may be edited between here and the run.
         caller = inspect.stack()[1].filename
         self._file = Path(caller).absolute() if os.path.exists(caller) else Path.cwd() / "pipeline.py"
         self._data: dict[str, Any] = {

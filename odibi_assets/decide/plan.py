@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -180,6 +179,8 @@ class World:
         """Ask a shared store at once for all that the current results predict, not for step after step (truth.md 5)."""
         if self.current is None or not self.results.store.is_shared:
             return
+        from concurrent.futures import ThreadPoolExecutor
+
         predicted = {name: reference for name, reference in self.current.steps.items() if name in chosen}
         keys = {reference.key for reference in predicted.values()}
         with ThreadPoolExecutor(AT_ONCE) as pool:

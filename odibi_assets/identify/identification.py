@@ -55,6 +55,7 @@ class Identified:
         mutable: Python step → identities of the objects that it reaches and that can be changed in place.
         seeded: Step → modules whose global random generator its code seeds.
         memos: Step → functions in reach that remember what they returned.
+        modules: Names of the first-party modules that are loaded for it.
     """
 
     pipeline: Pipeline
@@ -69,6 +70,7 @@ class Identified:
     mutable: Mapping[str, frozenset[int]] = field(default_factory=dict)
     seeded: Mapping[str, frozenset[str]] = field(default_factory=dict)
     memos: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    modules: frozenset[str] = frozenset()
 
 
 def identify(definition: Definition, root: Path) -> Identified:
@@ -128,6 +130,7 @@ class _Identification:
             {name: frozenset(one.mutable) for name, one in prints.items()},
             {name: frozenset(one.seeded) for name, one in prints.items()},
             {name: tuple(one.memos) for name, one in prints.items()},
+            frozenset(name for one in prints.values() for name in one.modules),
         )
 
     def _retry_on(self) -> dict[str, tuple[RetryOn, ...]]:

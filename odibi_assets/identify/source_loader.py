@@ -33,6 +33,7 @@ __all__ = [
     "changed_since_load",
     "install",
     "loaded_files",
+    "loaded_otherwise",
     "package_folders",
     "put_on_path",
     "source_of",
@@ -109,10 +110,12 @@ _import_module = importlib.import_module
 
 
 def install() -> None:
-    """Load every first-party module from here on through ``SourceLoader``."""
+    """Load every first-party module from here on through ``SourceLoader``; keep the source of those that are loaded."""
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
         importlib.import_module = _noted_import_module
+        for module in loaded_otherwise():
+            source_of(module)
 
 
 @functools.wraps(_import_module)
@@ -134,6 +137,15 @@ def _executing() -> list[str]:
         _LOCAL.executing = []
     found: list[str] = _LOCAL.executing
     return found
+
+
+def loaded_otherwise() -> Iterator[types.ModuleType]:
+    """First-party modules that were loaded before ``install``: bytecode may have run that their source is not."""
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        loader = getattr(module, "__loader__", None)
+        if type(loader) is importlib.machinery.SourceFileLoader and isinstance(path, str) and is_first_party(path):
+            yield module
 
 
 def loaded_files() -> Iterator[Path]:

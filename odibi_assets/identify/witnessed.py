@@ -31,7 +31,7 @@ def find_and_identify(project: Project, reference: str, overrides: Overrides) ->
     doubts = (*identified.identity.computed_values, *recorder.obstacles.values())
     if doubts:
         witness.forget_witness(project, reference, overrides.to_json())
-    else:
+    elif not any(module.__name__ in identified.modules for module in source_loader.loaded_otherwise()):
         doubts = _differing(before, identified.identity, project)
         witness.save_witness(
             project,

@@ -210,3 +210,26 @@ def test_a_module_that_another_loader_loaded_has_a_source(children: ChildProcess
 
     (root / "helper.py").write_text("VALUE = 1\n")
     assert children.run(source, root) == ["VALUE = 1\n", None]
+
+
+def test_what_was_loaded_before_keeps_the_source_that_it_had_when_the_loader_came(
+    children: ChildProcesses, root: Path
+) -> None:
+    def source(root: Path) -> Any:
+        import importlib
+        import sys
+
+        import odibi_assets
+
+        sys.path.insert(0, str(root))
+        module = importlib.import_module("helper")
+        odibi_assets.Pipeline("shop")
+        (root / "helper.py").write_text("VALUE = 22\n")
+        from odibi_assets.identify import source_loader
+
+        before = source_loader.source_of(module)
+        after = source_loader.source_of(importlib.reload(module))
+        return [found and found.data.decode() for found in (before, after)]
+
+    (root / "helper.py").write_text("VALUE = 1\n")
+    assert children.run(source, root) == ["VALUE = 1\n", "VALUE = 22\n"]

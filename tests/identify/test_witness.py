@@ -297,6 +297,10 @@ UNSOUND = {
     "such a value in a closure": (
         "import datetime\ndef make(today):\n    return lambda orders: today\nclean = make(datetime.date.today())\n"
     ),
+    "a statement that rests on the clock": (
+        "import datetime\nimport decimal\nif datetime.date.today().year > 2020:\n    decimal.getcontext().prec = 9\n"
+        "def clean(orders):\n    return 1\n"
+    ),
     "an import that starts a program": "import subprocess\nsubprocess.run('true')\ndef clean(orders):\n    return 1\n",
     "an import that connects": (
         "import socket\nsocket.socket().connect_ex(('127.0.0.1', 9))\ndef clean(orders):\n    return 1\n"
@@ -320,6 +324,28 @@ def test_there_is_no_witness_where_none_would_be_sound(case: str, children: Chil
     (root / "steps/transforms.py").write_text(UNSOUND[case])
     assert children.run(identified, root)
     assert list((root / ".oda/local/witness").iterdir()) == []
+
+
+def test_there_is_none_where_python_itself_loaded_a_module_whose_bytecode_may_be_stale(
+    children: ChildProcesses, root: Path
+) -> None:
+    def loaded_before(root: Path) -> Any:
+        import importlib
+        import sys
+
+        from odibi_assets.declare.overrides import Overrides
+        from odibi_assets.declare.project import Project
+        from odibi_assets.identify.witnessed import find_and_identify
+
+        sys.path.insert(0, str(root))
+        importlib.import_module("helper")
+        find_and_identify(Project(root), "pipe.yaml", Overrides())
+
+    write_project(root)
+    children.run(loaded_before, root)
+    assert children.run(witnessed, root) is None
+    children.run(identified, root)
+    assert children.run(witnessed, root) is not None
 
 
 def test_an_answer_that_differs_though_nothing_changed_voids_it_and_is_named(

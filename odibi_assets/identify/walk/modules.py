@@ -10,7 +10,7 @@ from odibi_assets.identify.effects import effects_of, imported_modules, module_d
 from odibi_assets.identify.item import Item
 from odibi_assets.identify.source_loader import source_of
 from odibi_assets.identify.walk.names import add_named, name_reached
-from odibi_assets.identify.walk.walk import Walk, annotations_of
+from odibi_assets.identify.walk.walk import Walk, annotations_of, label
 
 
 def add_module(walk: Walk, name: str, module: types.ModuleType, place: str | None) -> object:
@@ -25,7 +25,7 @@ def add_module(walk: Walk, name: str, module: types.ModuleType, place: str | Non
                 add_named(walk, key, value, module, vars(module), walk.assignment(module, key) or place or "")
                 bound.append((key, name_reached(walk, value)))
         names = Digest.of_struct("names", sorted((key, name) for key, name in bound if name is not None))
-        walk.result.items[f"{module.__name__} (names)"] = Item(names, "module", place=place)
+        walk.result.items[f"{label(module.__name__)} (names)"] = Item(names, "module", place=place)
     return ("module", module.__name__)
 
 
@@ -36,7 +36,7 @@ def add_effects(walk: Walk) -> None:
         for name, module in modules.items():
             digest = module_digest(module)
             if digest is not None:
-                walk.result.items[f"{name} (whole)"] = Item(
+                walk.result.items[f"{label(name)} (whole)"] = Item(
                     digest, "module", place=walk.relative(module.__file__ or "")
                 )
     if walk.result.computes_imports:
@@ -47,7 +47,9 @@ def add_effects(walk: Walk) -> None:
         walk.result.modules.setdefault(name, module)
         for number, effect in enumerate(effects_of(module), 1):
             where = walk.place(module.__file__ or "", effect.line)
-            walk.result.items[f"{name} effect {number}"] = Item(effect.digest, "effect", shown=effect.text, place=where)
+            walk.result.items[f"{label(name)} effect {number}"] = Item(
+                effect.digest, "effect", shown=effect.text, place=where
+            )
             for reference in effect.names:
                 if reference in vars(module):
                     add_named(walk, reference, vars(module)[reference], None, vars(module), where)
@@ -66,4 +68,4 @@ def add_told(walk: Walk) -> None:
             source = source_of(module)
             if source is not None:
                 place = walk.relative(source.path)
-                walk.result.items[f"{name} (text)"] = Item(source.digest, "module", place=place)
+                walk.result.items[f"{label(name)} (text)"] = Item(source.digest, "module", place=place)
