@@ -1,7 +1,7 @@
 """Versions and inputs, sentence by sentence (truth.md 3 and 4): a change, and exactly the steps that run after it.
 
-All rows share one project and begin where the last one ended, so each says what it changes and nothing else. What a
-row can't show in a run of this project stands in ``ELSEWHERE``, with the test that shows it.
+All rows share one project and begin where the last one ended, so each says what it changes and nothing else. Which test
+shows a sentence that no row here can show stands in ``tests/test_truth.py``.
 """
 
 from __future__ import annotations
@@ -194,19 +194,6 @@ ROWS: dict[str, Row] = {
     "4.5 a command's other variables are cleared": row(env("UNWANTED", "2")),
 }  # fmt: skip
 
-ELSEWHERE = {
-    "3.1 every type that Parquet keeps": "tests/identify/test_frame_version.py",
-    "3.1 the bag digest": "tests/identify/test_bag_digest.py",
-    "3.2 equal bags are adopted": "tests/journeys/test_bags.py",
-    "3.3 the fixed point, type changes listed, refused with the column's name": "tests/keep/formats/test_frame.py",
-    "3.3 a step that changes its input in place": "tests/journeys/test_reuse.py",
-    "3.5 the first result of a key wins; nondeterministic steps are marked": "tests/journeys/test_reuse.py",
-    "4.1 a file that changes while it is read": "tests/identify/test_file_digest.py",
-    "4.2 entries younger than two seconds, network file systems": "tests/identify/test_file_digest.py",
-    "4.3 closed SQL, volatile functions": "tests/identify/test_sql_statement.py",
-    "4.5 and 4.6 what hooks see, what is judged from code, hidden channels": "tests/journeys/test_leaks.py",
-}
-
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> ProjectFolder:
@@ -231,11 +218,6 @@ def test_a_change_runs_exactly_what_the_sentence_says(project: ProjectFolder, se
     one = ROWS[sentence]
     one.change(project)
     assert computed(project.outcomes()) == one.runs
-
-
-@pytest.mark.parametrize("sentence", ELSEWHERE)
-def test_what_stands_elsewhere_is_there(sentence: str) -> None:
-    assert (Path(__file__).parents[2] / ELSEWHERE[sentence]).is_file()
 
 
 REFUSED = {
