@@ -324,7 +324,7 @@ class Delivery:
             round(seconds, 3),
             str(snapshot.id) if snapshot is not None else None,
         )
-        if self.recording.alone or self._is_over():
+        if self.recording.alone or done or self._is_over():
             self.recording.end(end)
             pipeline, store = self.identified.pipeline, self.world.results.store
             if end.status == "success":

@@ -20,7 +20,12 @@ from typing import Any
 
 from odibi_assets.identify.observing import ACTIVE, observing, recorders, unobserved
 from odibi_assets.identify.recorder import Recorder
-from odibi_assets.identify.uncounted import listed_by_a_library, read_by_a_library
+from odibi_assets.identify.uncounted import (
+    SUBPROCESS,
+    listed_by_a_library,
+    read_by_a_library,
+    started_by_a_library,
+)
 
 _LOCK = threading.Lock()
 _INSTALLED = False
@@ -69,6 +74,18 @@ def _obstacle(kind: str, text: str) -> Callable[[Recorder, tuple[Any, ...]], Non
     return handler
 
 
+# What libraries ask of the machine by a program that tells nothing else.
+_TELLING = {"lscpu": "processors", "uname": "platform"}
+
+
+def _start_program(recorder: Recorder, program: object) -> None:
+    name = os.path.basename(os.fsdecode(program)) if isinstance(program, (str, bytes, os.PathLike)) else "?"
+    if name in _TELLING and started_by_a_library():
+        recorder.facts.add(_TELLING[name])
+    else:
+        recorder.obstacles.setdefault("subprocess", f"it starts another program, {name}")
+
+
 _EVENTS: dict[str, Callable[[Recorder, tuple[Any, ...]], None]] = {
     "open": lambda recorder, args: recorder.open(*args[:3]),
     "os.mkdir": lambda recorder, args: recorder.make_folder(args[0]),
@@ -90,10 +107,10 @@ _EVENTS: dict[str, Callable[[Recorder, tuple[Any, ...]], None]] = {
     "socket.sendmsg": _obstacle("network", "it sends to the network"),
     "socket.bind": _obstacle("network", "it listens to the network"),
     "socket.sendto": _obstacle("network", "it sends to the network"),
-    "subprocess.Popen": _obstacle("subprocess", "it starts another program"),
-    "os.system": _obstacle("subprocess", "it starts another program"),
-    "os.exec": _obstacle("subprocess", "it starts another program"),
-    "os.posix_spawn": _obstacle("subprocess", "it starts another program"),
+    "subprocess.Popen": lambda recorder, args: _start_program(recorder, args[0]),
+    "os.system": lambda recorder, args: _start_program(recorder, "sh"),
+    "os.exec": lambda recorder, args: _start_program(recorder, args[0]),
+    "os.posix_spawn": lambda recorder, args: _start_program(recorder, args[0]),
     "os.forkpty": _obstacle("subprocess", "it forks"),
     "os.fork": _obstacle("subprocess", "it forks"),
 }
@@ -151,14 +168,14 @@ def _watched_readlink(real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _watched_spawn(real: Callable[..., Any]) -> Callable[..., Any]:
-    """``multiprocessing`` starts processes by it, past all audit events."""
+    """``multiprocessing`` starts processes by it, past all audit events; ``subprocess`` has raised one."""
 
     @functools.wraps(real)
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        if ACTIVE:
+    def watched(args: Any, *more: Any, **kwargs: Any) -> Any:
+        if ACTIVE and sys._getframe(1).f_code.co_filename != SUBPROCESS:
             for recorder in recorders():
-                recorder.obstacles.setdefault("subprocess", "it starts another program")
-        return real(*args, **kwargs)
+                _start_program(recorder, args[0])
+        return real(args, *more, **kwargs)
 
     return watched
 

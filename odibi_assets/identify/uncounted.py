@@ -22,6 +22,7 @@ def uncounted_folders() -> tuple[str, ...]:
         paths = sysconfig.get_paths()
         folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib", "include")}
         folders |= {*site.getsitepackages(), site.getusersitepackages()}
+        folders |= {entry for entry in sys.path if os.path.basename(entry) in ("site-packages", "dist-packages")}
         if sys.prefix != sys.base_prefix:
             folders.add(sys.prefix)
         if sys.base_prefix not in ("/usr", "/usr/local"):
@@ -61,6 +62,14 @@ def listed_by_a_library() -> bool:
     return frame is not None and frame.f_code.co_filename.startswith(("<frozen", *uncounted_folders()))
 
 
+def started_by_a_library() -> bool:
+    """Does a library start a program now, on its own account?"""
+    frame = _asking_frame()
+    while frame is not None and frame.f_code.co_filename == SUBPROCESS:
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(uncounted_folders())
+
+
 def _asking_frame() -> types.FrameType | None:
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_THIS_ROOM):
@@ -68,4 +77,5 @@ def _asking_frame() -> types.FrameType | None:
     return frame
 
 
+SUBPROCESS = os.path.join(os.path.dirname(os.__file__), "subprocess.py")
 _THIS_ROOM = os.path.dirname(__file__) + os.sep

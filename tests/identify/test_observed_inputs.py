@@ -336,6 +336,17 @@ def test_what_no_trace_can_hold_is_an_obstacle(case: str, children: ChildProcess
     assert kind in children.run(watched, root, body)["obstacles"]
 
 
+def test_a_program_that_is_started_is_named(children: ChildProcesses, root: Path) -> None:
+    found = children.run(watched, root, "import subprocess; subprocess.run(['lscpu'], capture_output=True)")
+    assert found["obstacles"] == {"subprocess": "it starts another program, lscpu"}
+
+
+def test_what_a_library_asks_of_the_machine_by_a_program_is_a_fact(children: ChildProcesses, root: Path) -> None:
+    found = children.run(watched, root, "import platform; platform.uname().processor")
+    assert ["machine", "platform"] in found["seen"]
+    assert found["obstacles"] == {}
+
+
 def test_an_observation_says_what_broke_it(children: ChildProcesses, root: Path) -> None:
     body = "open('data/a.csv').read(); os.listdir('data'); os.path.exists('c')\n"
     body += "os.environ.get('REGION'); os.path.exists('steps.py')"
