@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from odibi_assets.identify.attribute import real_attribute, text_attribute
 from odibi_assets.identify.code_object import Reference
 from odibi_assets.identify.effects import effective_statements, statements_of
 from odibi_assets.identify.volatile import PUBLIC_MODULES, SEEDABLE, volatility
@@ -134,7 +135,7 @@ class ImportPurity:
                     return reason
         for decorator in getattr(statement, "decorator_list", ()):
             if not isinstance(decorator, ast.Call):
-                reason = self._of_target(_resolved(decorator, vars(module)), ast.unparse(decorator))
+                reason = self._of_call(ast.Call(decorator, [ast.Constant(None)], []), module)
                 if reason is not None:
                     return f"{reason} ({module.__name__}, line {decorator.lineno})"
         return None
@@ -164,7 +165,7 @@ class ImportPurity:
     def _of_target(self, target: Any, text: str, *, bare: bool = False) -> str | None:
         if target is _UNKNOWN:
             return self._unknown(text)
-        owner = sys.modules.get(str(getattr(target, "__module__", None) or ""))
+        owner = sys.modules.get(text_attribute(target, "__module__") or "")
         if owner is not None and self.is_first_party(owner):
             judgement = self._judgement(target)
             if judgement.impure is not None:
@@ -256,15 +257,16 @@ def _of_pure_library(value: Any) -> bool:
     if isinstance(value, types.ModuleType):
         name: Any = value.__name__
     else:
-        name = getattr(value, "__module__", None) if callable(value) else None
-        name = name or type(getattr(value, "__self__", value)).__module__
-    return isinstance(name, str) and (name in _PURE_LIBRARIES or name.partition(".")[0] in _PURE_LIBRARIES)
+        owner = real_attribute(value, "__self__")
+        name = text_attribute(value, "__module__") if callable(value) else None
+        name = name or type(value if owner is None else owner).__module__
+    return name in _PURE_LIBRARIES or name.partition(".")[0] in _PURE_LIBRARIES
 
 
 def _qualified(target: Any, text: str) -> tuple[str, ...]:
-    owner = getattr(target, "__self__", None)
-    module = getattr(target, "__module__", None)
-    name = str(getattr(target, "__qualname__", None) or getattr(target, "__name__", ""))
+    owner = real_attribute(target, "__self__")
+    module = text_attribute(target, "__module__")
+    name = text_attribute(target, "__qualname__", "__name__") or ""
     found = [text, f"{module}.{name}"]
     if isinstance(owner, type):
         module = PUBLIC_MODULES.get(owner.__module__, owner.__module__)

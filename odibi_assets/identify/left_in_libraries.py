@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from odibi_assets.identify.attribute import text_attribute
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.distribution import is_first_party_module
 from odibi_assets.identify.fingerprint import fingerprint, value_digest
@@ -48,7 +49,7 @@ def _held(modules: Mapping[str, types.ModuleType]) -> Iterator[tuple[str, Any]]:
     for name, owner in sorted(_owners(modules.values()).items()):
         for attribute, value in sorted(vars(owner).items()):
             for part in _parts(value):
-                if getattr(part, "__module__", None) in modules:
+                if text_attribute(part, "__module__") in modules:
                     yield f"{name}.{attribute}", part
 
 

@@ -101,6 +101,16 @@ VALUES = """
         return x
 
 
+    @functools.singledispatch
+    def shown(x):
+        return str(x)
+
+
+    @shown.register
+    def numbered(x: int):
+        return "number"
+
+
     class Colour(enum.Enum):
         RED = enum.auto()
 
@@ -148,8 +158,8 @@ DOUBTFUL = (
     "PLACE CALLED OF_INSTANCE LAMBDA default decorated Config closure"
 ).split()
 CERTAIN = (
-    "PLAIN HOST ROOT TEXT PATTERN WORDS SQUARES START PRICE FRAME TOTAL DOUBLED SEEDED PARSED body cached Colour "
-    "Settings"
+    "PLAIN HOST ROOT TEXT PATTERN WORDS SQUARES START PRICE FRAME TOTAL DOUBLED SEEDED PARSED body cached shown "
+    "numbered Colour Settings"
 ).split()
 
 

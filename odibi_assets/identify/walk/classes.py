@@ -6,6 +6,7 @@ import sys
 import types
 
 from odibi_assets.identify import distribution
+from odibi_assets.identify.attribute import text_attribute
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.distribution import is_first_party_module
 from odibi_assets.identify.effects import ClassSource, class_source
@@ -52,7 +53,7 @@ def add_class(walk: Walk, name: str, cls: type, place: str | None) -> object:
 
 def _is_made_by_library(cls: type, module: types.ModuleType, written: ClassSource) -> bool:
     makers = [type(cls), *(vars(module).get(name) for name in written.decorators)]
-    names = [getattr(maker, "__module__", None) or getattr(maker, "__name__", "") for maker in makers if maker]
+    names = [text_attribute(maker, "__module__", "__name__") for maker in makers if maker is not None]
     return any(distribution.owner_of_module(name) is not None for name in names if name)
 
 

@@ -9,6 +9,7 @@ import sys
 import types
 from typing import Any
 
+from odibi_assets.identify.attribute import real_attribute, text_attribute
 from odibi_assets.identify.code_object import Reference
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.distribution import is_first_party_module
@@ -21,12 +22,11 @@ from odibi_assets.identify.walk.walk import SCALARS, Walk, annotations_of, is_fi
 
 def add_foreign(walk: Walk, name: str, value: Any, place: str | None) -> object:
     """Add a compiled function or descriptor: its name, its library's version, and the object it is bound to."""
-    module = getattr(value, "__module__", None) or type(getattr(value, "__self__", None)).__module__
-    if isinstance(module, str):
-        walk.add_distribution(module, name)
-        walk.note_module(module)
+    module = text_attribute(value, "__module__") or type(real_attribute(value, "__self__")).__module__
+    walk.add_distribution(module, name)
+    walk.note_module(module)
     judge_held(walk, value, place)
-    told = ("builtin", getattr(value, "__module__", None), getattr(value, "__qualname__", repr(value)))
+    told = ("builtin", text_attribute(value, "__module__"), text_attribute(value, "__qualname__") or repr(value))
     return ("bound", told, walk.add(f"{name}.__self__", value.__self__, place)) if is_bound(value) else told
 
 
@@ -92,7 +92,7 @@ def _holds_first_party(value: Any, depth: int) -> bool:
 
 def is_bound(value: Any) -> bool:
     """Is it a builtin method of an object, ``RATES.get``, that no library offers as a function of its own?"""
-    owner = getattr(value, "__self__", None)
+    owner = real_attribute(value, "__self__")
     if owner is None or isinstance(owner, (type, types.ModuleType)):
         return False
     module = sys.modules.get(type(owner).__module__)
@@ -127,9 +127,9 @@ def add_fact(walk: Walk, name: str, place: str) -> None:
 
 def public_names(target: Any, attributes: list[str]) -> tuple[str, ...]:
     """Under which public name, if any, a library's function is known, with what is taken of it."""
-    name = getattr(target, "__qualname__", None) or getattr(target, "__name__", None)
-    module = getattr(target, "__module__", None) or type(getattr(target, "__self__", None)).__module__
-    if not isinstance(name, str) or not isinstance(module, str):
+    name = text_attribute(target, "__qualname__", "__name__")
+    module = text_attribute(target, "__module__") or type(real_attribute(target, "__self__")).__module__
+    if name is None:
         return ()
     module = PUBLIC_MODULES.get(module, module)
     own = name.rpartition(".")[2] if isinstance(target, types.BuiltinFunctionType) else name

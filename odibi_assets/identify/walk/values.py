@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from odibi_assets.errors import NotFingerprintable
+from odibi_assets.identify.attribute import real_attribute, text_attribute
 from odibi_assets.identify.digest import encode
 from odibi_assets.identify.distribution import is_first_party_module
 from odibi_assets.identify.library_value import library_value
@@ -76,10 +77,12 @@ def add_instance(walk: Walk, name: str, value: Any, place: str | None) -> object
     if module is not None and is_first_party_module(module):
         state = {**getattr(value, "__dict__", {}), **_slot_values(value), **_inherited_value(value)}
         return ("instance", walk.add(name, cls, place), walk.add(f"{name}.__dict__", state, place))
-    wrapped = getattr(value, "__wrapped__", None) or getattr(value, "py_func", None)
+    wrapped = real_attribute(value, "__wrapped__")
+    if wrapped is None:
+        wrapped = real_attribute(value, "py_func")  # as numba has it
     if value is os.environ or value is os.environb:
         return ("by name", "os.environ")  # what is taken of it is observed
-    if callable(getattr(value, "cache_clear", None)) and _is_memo(wrapped):
+    if callable(real_attribute(value, "cache_clear")) and _is_memo(wrapped):
         walk.result.memos.append(value)
     if _is_library_callable(value):
         return add_foreign(walk, name, value, place)
@@ -112,18 +115,18 @@ def add_instance(walk: Walk, name: str, value: Any, place: str | None) -> object
 
 
 def _is_memo(wrapped: Any) -> bool:
-    code = getattr(wrapped, "__code__", None)
+    code = real_attribute(wrapped, "__code__")
     return isinstance(code, types.CodeType) and is_first_party_code(code)
 
 
 def _is_library_callable(value: Any) -> bool:
     """Is it a compiled function that its own library offers under its name, ``numpy.random.default_rng``?"""
-    module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
-    owner = sys.modules.get(module) if isinstance(module, str) else None
+    module, name = text_attribute(value, "__module__"), text_attribute(value, "__name__")
+    owner = sys.modules.get(module) if module is not None else None
     return (
         callable(value)
         and owner is not None
-        and isinstance(name, str)
+        and name is not None
         and getattr(owner, name, None) is value
         and not (is_first_party_module(owner) and (owner.__file__ or "").endswith(".py"))
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from odibi_assets.errors import NotFingerprintable
 from odibi_assets.identify import distribution
+from odibi_assets.identify.attribute import real_attribute, text_attribute
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.distribution import is_first_party_module
 from odibi_assets.identify.effects import binding_line
@@ -109,10 +110,10 @@ class Walk:
 
     def name_of(self, value: Any, name: str) -> str:
         """Module and qualified name of what has them; else the name given."""
-        code = getattr(value, "__code__", None)
-        qualname = getattr(code, "co_qualname", None) or getattr(value, "__qualname__", None)
-        module = getattr(value, "__module__", None)
-        return f"{label(module)}.{qualname}" if isinstance(module, str) and isinstance(qualname, str) else name
+        code = real_attribute(value, "__code__")
+        qualname = text_attribute(code, "co_qualname") or text_attribute(value, "__qualname__")
+        module = text_attribute(value, "__module__")
+        return f"{label(module)}.{qualname}" if module is not None and qualname is not None else name
 
     def relative(self, path: str) -> str:
         """A path relative to the project root where it lies below it."""
