@@ -19,7 +19,7 @@ from odibi_assets.execute.verification import verify as check_parts
 def verify(
     context: typer.Context,
     receipt: Annotated[
-        Path, typer.Argument(metavar="RECEIPT", help="What oda why PIPELINE STEP --receipt --json printed.")
+        Path, typer.Argument(metavar="RECEIPT", help="A file with what oda why PIPELINE STEP --receipt printed.")
     ],
     json: JsonOption = False,
 ) -> None:
@@ -27,7 +27,7 @@ def verify(
 
     Exit status 1 if something differs, 2 if it is no receipt, or one of another version.
 
-    Example: oda verify receipt.json
+    Example: oda verify receipt.txt
     """
     project = context.obj.project
     found = _read(project.root / receipt, str(receipt))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated
@@ -27,7 +28,7 @@ def why(
     receipt: Annotated[
         bool,
         typer.Option(
-            "--receipt", help="Print everything that skipping the step relies on; with --json for oda verify to check."
+            "--receipt", help="Print everything that skipping the step relies on; kept in a file, oda verify checks it."
         ),
     ] = False,
     json: JsonOption = False,
@@ -49,7 +50,12 @@ def why(
             environment=opened.project.environment,
             secrets=secret_values(opened.identified.pipeline, opened.world.env),
         )
-        print_json(found.to_json()) if json else typer.echo("\n".join(receipt_lines(found)))
+        if not json:
+            typer.echo("\n".join(receipt_lines(found)) + "\n")
+        if json or not sys.stdout.isatty():
+            print_json(found.to_json())  # the last line of a kept text is what can be verified
+        else:
+            typer.echo(f"Look next: oda why {pipeline} {step} --receipt > receipt.txt; oda verify receipt.txt.")
         return
     decision = plan.decisions[step]
     current = opened.world.previous(step)

@@ -180,16 +180,17 @@ class Receipt:
 
 
 def parse_receipt(data: bytes, name: str) -> Receipt:
-    """Read a receipt.
+    """Read a receipt: the document, by itself or as the last line of the text for people.
 
     Raises:
         UsageError: It is none, or one of another schema.
     """
     found: Any = None
     with contextlib.suppress(ValueError, RecursionError):
-        found = json.loads(data)
+        document = data.lstrip().startswith(b"{")
+        found = json.loads(data if document else data.rstrip().rpartition(b"\n")[2])
     if not isinstance(found, dict) or "receipt" not in found:
-        raise UsageError(f"{name} is no receipt: expected what oda why PIPELINE STEP --receipt --json printed.")
+        raise UsageError(f"{name} is no receipt: expected what oda why PIPELINE STEP --receipt printed.")
     for field_name, here, what in (("receipt", SCHEMA, "receipt"), ("key_schema", KEY_SCHEMA, "key")):
         if found.get(field_name) != here:
             raise UsageError(

@@ -96,6 +96,13 @@ def test_it_says_all_that_a_skip_relies_on_for_people(shop: ProjectFolder) -> No
         assert part in text, part
 
 
+def test_the_text_that_was_kept_can_be_verified_too(shop: ProjectFolder) -> None:
+    shop.write("receipt.txt", shop.oda("why", "shop", "summary", "--receipt").stdout)
+    answer = shop.oda("verify", "receipt.txt")
+    assert answer.status == 0, answer.text
+    assert "the receipt holds" in answer.stdout
+
+
 def test_it_names_every_step_that_its_data_come_from_and_no_other(shop: ProjectFolder) -> None:
     document = json.loads((shop.root / "receipt.json").read_text())
     names = ["orders", "customers", "big_orders", "named_orders", "totals", "summary"]
