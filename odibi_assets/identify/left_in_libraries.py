@@ -34,23 +34,35 @@ def left_in_libraries(modules: Mapping[str, types.ModuleType], root: Path) -> di
     """
     items: dict[str, Item] = {}
     for name, function in _held(modules):
-        reached = fingerprint(function, root).items
-        place = next((item.place for item in reached.values() if item.kind == "function"), None)
-        for own, item in reached.items():
-            items[own] = replace(item, kind="helper") if item.kind == "function" else item
-        items[name] = Item(Digest.of_struct("held", [name, sorted(reached)]), "helper", place=place)
+        items |= _reached(name, function, root)
     for name, value in _options():
-        items[name] = Item(value_digest(name, value, root), "setting", shown=safe_repr(value))
+        if callable(value):
+            items |= _reached(name, value, root)
+        else:
+            items[name] = Item(value_digest(name, value, root), "setting", shown=safe_repr(value))
     return items
+
+
+def _reached(name: str, function: Any, root: Path) -> dict[str, Item]:
+    """What a function reaches, under names that nothing else in a key has: two lambdas may have one name."""
+    found = fingerprint(function, root).items
+    items = {
+        own if item.kind == "distribution" else f"{own} in {name}": replace(item, kind="helper")
+        if item.kind == "function"
+        else item
+        for own, item in found.items()
+    }
+    # Under which name a library holds it counts by itself.
+    return {**items, name: Item(Digest.of_struct("held", sorted(found)), "helper")}
 
 
 def _held(modules: Mapping[str, types.ModuleType]) -> Iterator[tuple[str, Any]]:
     """Functions and classes of the modules that a library's class or module has as an attribute, by its name there."""
     for name, owner in sorted(_owners(modules.values()).items()):
         for attribute, value in sorted(vars(owner).items()):
-            for part in _parts(value):
+            for number, part in enumerate(_parts(value)):
                 if text_attribute(part, "__module__") in modules:
-                    yield f"{name}.{attribute}", part
+                    yield f"{name}.{attribute}" + (f" #{number + 1}" if number else ""), part
 
 
 def _owners(modules: Iterable[types.ModuleType]) -> dict[str, types.ModuleType | type]:
@@ -72,6 +84,8 @@ def _owners(modules: Iterable[types.ModuleType]) -> dict[str, types.ModuleType |
 
 def _parts(value: Any) -> tuple[Any, ...]:
     """What an attribute is, or holds one step further in: the function of a property, the class of an accessor."""
+    if isinstance(value, types.ModuleType):
+        return ()
     if isinstance(value, (types.FunctionType, type)):
         return (value,)
     if isinstance(value, (staticmethod, classmethod)):
