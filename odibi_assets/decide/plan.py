@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -89,6 +89,14 @@ class _Stored:
     is_whole: bool
 
 
+@dataclass(frozen=True)
+class _OfKey:
+    """What the store has under a key: the numbers of all its results, and those that are not revoked."""
+
+    generations: Sequence[int]
+    usable: Sequence[_Stored]
+
+
 @dataclass
 class World:
     """What a plan looks at: the store, the files, the variables, the clock.
@@ -111,7 +119,7 @@ class World:
     urls: UrlDigests | None = None
     columns: dict[Digest, Mapping[str, Digest]] = field(default_factory=dict)
     _previous: dict[str, Result | None] = field(default_factory=dict)
-    _ahead: dict[Digest, tuple[_Stored, ...]] = field(default_factory=dict)
+    _ahead: dict[Digest, _OfKey] = field(default_factory=dict)
 
     def move_to(self, current: Snapshot | None) -> None:
         """Look at another snapshot as the current one."""
@@ -186,13 +194,14 @@ class World:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             self._ahead = dict(zip(keys, pool.map(self._stored, keys), strict=True))
         for name, reference in predicted.items():
-            for stored in self._ahead[reference.key]:
+            for stored in self._ahead[reference.key].usable:
                 if stored.result.reference == reference:
                     self._previous[name] = stored.result
 
-    def _stored(self, digest: Digest, like: Key | None = None) -> tuple[_Stored, ...]:
-        found = self.results.candidates(digest, like=like)
-        return tuple(_Stored(result, self.results.is_whole(result)) for result in found)
+    def _stored(self, digest: Digest, like: Key | None = None) -> _OfKey:
+        generations = self.results.generations(digest)
+        found = self.results.candidates(digest, like=like, generations=generations)
+        return _OfKey(generations, [_Stored(result, self.results.is_whole(result)) for result in found])
 
     def decide(
         self,
@@ -219,7 +228,7 @@ class World:
         key = self.key(step, taken_of)
         digest = key.digest()
         stored = self._ahead[digest] if digest in self._ahead else self._stored(digest, key)
-        candidates = tuple(self._candidate(step, each) for each in stored)
+        candidates = tuple(self._candidate(step, each) for each in stored.usable)
         previous = self.previous(step.name) if not candidates else None  # Only a new key is told from the one before.
         known = Known(
             key,
@@ -228,7 +237,7 @@ class World:
             candidates=candidates,
             finished=self._finished(finished, digest),
             previous=previous.key if previous is not None else None,
-            revoked=None if candidates else self._revocation(digest),
+            revoked=None if candidates else self._revocation(digest, stored.generations),
         )
         decision = decide(step, known)
         for output in decision.result.outputs.values() if decision.result is not None else ():
@@ -321,9 +330,9 @@ class World:
         """Why a result with the step's key can't be reused now; None if it can."""
         return rejection(step, self._candidate(step, _Stored(result, self.results.is_whole(result))))
 
-    def _revocation(self, key: Digest) -> str | None:
+    def _revocation(self, key: Digest, generations: Sequence[int]) -> str | None:
         """Why the newest result of a key is out of use; None if it is not, or there is none."""
-        newest = max(self.results.generations(key), default=None)
+        newest = max(generations, default=None)
         return self.results.revocation(key, newest) if newest is not None else None
 
     def _candidate(self, step: StepIdentity, stored: _Stored) -> Candidate:

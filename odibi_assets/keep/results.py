@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,21 +66,26 @@ class Results:
                 self.format = canonical_json.load(self.store.get("format.json") or b"", "format.json")
         return self.salt == other.salt
 
-    def candidates(self, key: Digest, *, like: Key | None = None) -> Iterator[Result]:
+    def candidates(
+        self, key: Digest, *, like: Key | None = None, generations: Sequence[int] | None = None
+    ) -> Iterator[Result]:
         """The unrevoked results of a key whose record can be read, newest generation first.
 
         A key has several where steps read what they did not declare: each with the trace it had.
 
         Args:
             like: The key itself, where it is at hand: a record with an equal one need not be digested again.
+            generations: Those of the key, where they were just listed.
         """
-        for result in self.of_key(key, like=like):
+        for result in self.of_key(key, like=like, generations=generations):
             if not self.is_revoked(*result.id):
                 yield result
 
-    def of_key(self, key: Digest, *, like: Key | None = None) -> Iterator[Result]:
+    def of_key(
+        self, key: Digest, *, like: Key | None = None, generations: Sequence[int] | None = None
+    ) -> Iterator[Result]:
         """All results of a key whose record can be read, the revoked too, newest generation first."""
-        for generation in sorted(self.generations(key), reverse=True):
+        for generation in sorted(self.generations(key) if generations is None else generations, reverse=True):
             result = self._read(key, generation, like)
             if result is not None:
                 yield result
@@ -167,16 +172,17 @@ class Results:
         key = result.key.digest()
         self._index_accepted(result)
         while True:
-            # Counted before the look: whoever commits after it takes the same number, and one of the two loses.
-            generation = max(self.generations(key), default=0) + 1
-            present = next(self.candidates(key), None)
+            # Listed before the look: whoever commits after it takes the same number, and one of the two loses.
+            generations = self.generations(key)
+            generation = max(generations, default=0) + 1
+            present = next(self.candidates(key, generations=generations), None)
             same = present is not None and content_of(present) == content_of(result)
             is_word = present is not None and present.accepted is not None and result.accepted is None
             if present is not None and self.is_whole(present) and (same or not replace) and not is_word:
                 return present
             while self.is_revoked(key, generation):  # The record may be collected before its revocation is.
                 generation += 1
-            earlier = present or self._read(key, generation - 1)
+            earlier = present or (self._read(key, generation - 1) if generation > 1 else None)
             unexplained = earlier is not None and _is_unexplained(earlier, result)
             new = result.with_generation(generation, nondeterministic=unexplained)
             if self.store.create(result_name(key, generation), canonical_json.dump_sealed(new.to_json())):

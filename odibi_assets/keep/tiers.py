@@ -25,6 +25,8 @@ Answer = TypeVar("Answer")
 BASES = "bases"
 """Below it, in the spool: what an object was when this machine first swapped it while away; empty for nothing."""
 
+SMALL_BYTES = 256 * 2**10
+
 LEFT_ALONE_S = 30.0
 """A bucket that failed is not asked again for so long, by any store of this process."""
 
@@ -96,7 +98,8 @@ class TieredStore:
 
     def put_file(self, name: str, source: Path) -> None:
         def write() -> None:
-            if self.bucket.size(name) is None:
+            # A small file is sent on the condition that there is none, which saves a question.
+            if source.stat().st_size <= SMALL_BYTES or self.bucket.size(name) is None:
                 self.bucket.upload(name, source)
                 if _is_blob(name):
                     self.held.put_file(name, source)

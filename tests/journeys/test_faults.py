@@ -18,7 +18,11 @@ from servers.seaweedfs import SeaweedFS
 from servers.unsteady import UnsteadyWay
 from torture.shaken import expected_report, make_shaken, set_generation
 
-POSITIONS = max(2, int(os.environ.get("ODA_TORTURE_KILLS", "24")) // 24)
+KILLS = int(os.environ.get("ODA_TORTURE_KILLS", "24"))
+IS_LONG = KILLS > 24
+"""`make torture` tries each kind of fault in each mode; the tests of a checkout each kind and each mode."""
+
+POSITIONS = max(2, KILLS // 24)
 """Operations that are tried with each kind of fault."""
 
 KINDS = {
@@ -50,8 +54,11 @@ def check_mended(project: ProjectFolder, generation: int) -> None:
     assert verified.status == 0, verified.text
 
 
-@pytest.mark.parametrize("checkpoint", ["{mode: auto}", "{mode: layer}", "{mode: manual}"])
-@pytest.mark.parametrize("kind", KINDS)
+MODES = ("{mode: auto}", "{mode: layer}", "{mode: manual}")
+CASES = [(kind, mode) for i, kind in enumerate(KINDS) for j, mode in enumerate(MODES) if IS_LONG or i % len(MODES) == j]
+
+
+@pytest.mark.parametrize(("kind", "checkpoint"), CASES)
 def test_a_fault_at_any_operation_of_the_store_is_survived(project: ProjectFolder, kind: str, checkpoint: str) -> None:
     make_shaken(project, checkpoint)
     set_generation(project, 0)
@@ -74,8 +81,11 @@ def way(seaweedfs: SeaweedFS) -> Iterator[UnsteadyWay]:
     found.close()
 
 
-@pytest.mark.parametrize("status", [500, 503])
-@pytest.mark.parametrize("every", [2, 5, 1])
+ANSWERS = [(500, 1), (503, 2), (500, 5), (503, 1), (500, 2), (503, 5)]
+"""A status, and that each n-th request is answered with it."""
+
+
+@pytest.mark.parametrize(("status", "every"), ANSWERS if IS_LONG else ANSWERS[:3])
 def test_a_bucket_that_answers_with_errors_is_asked_again_or_done_without(
     seaweedfs: SeaweedFS, way: UnsteadyWay, tmp_path: Path, zygote: Zygote, status: int, every: int
 ) -> None:

@@ -261,7 +261,9 @@ def test_an_undo_that_raises_is_reported_and_the_others_run(shop: ProjectFolder)
     assert shop.oda("rollback", run["run_id"]).status == 2
 
 
-@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["in process", "workers"])
+@pytest.mark.parametrize(
+    ("workers", "command"), [((), "plan"), (("--workers", "2"), "history")], ids=["in process", "workers"]
+)
 @pytest.mark.parametrize(
     ("where", "expected"),
     [
@@ -271,7 +273,6 @@ def test_an_undo_that_raises_is_reported_and_the_others_run(shop: ProjectFolder)
         ("in report", BOTH_UNDONE),
     ],
 )
-@pytest.mark.parametrize("command", ["plan", "history"])
 def test_a_killed_run_is_rolled_back_by_the_next_command(
     shop: ProjectFolder, where: str, expected: list[Any], workers: tuple[str, ...], command: str
 ) -> None:

@@ -142,8 +142,8 @@ def test_a_result_committed_just_after_another_commit_looked_is_adopted_by_it(
     looked = late.candidates
     committed: list[Result] = []
 
-    def look_then_lose_the_race(digest: Digest) -> Any:
-        found = list(looked(digest))
+    def look_then_lose_the_race(digest: Digest, **how: Any) -> Any:
+        found = list(looked(digest, **how))
         if not committed:
             committed.append(store(results, KEY, FIRST))
         return iter(found)
