@@ -66,6 +66,7 @@ def test_a_plan_asks_the_bucket_for_all_steps_at_once(seaweedfs: SeaweedFS, tmp_
         way.delay_s, way.most_at_once = 0.1, 0
         assert set(project.outcomes().values()) == {"cached"}
         assert way.most_at_once >= len(STEPS)
+        way.delay_s = 0.0
         project.edit("transforms.py", "OFFSET = 0", "OFFSET = 7")
         assert computed(project.outcomes()) == {"summary"}
     finally:
