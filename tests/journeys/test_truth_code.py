@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import py_compile
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -273,6 +276,31 @@ def test_a_compiled_extension_counts_by_its_bytes(project: ProjectFolder) -> Non
     assert computed(project.outcomes()) == set()
     with target.open("ab") as file:
         file.write(b"\0")
+    assert computed(project.outcomes()) == {"summary"}
+
+
+def install_wheel(project: ProjectFolder, text: str) -> None:
+    """Have pip install a wheel of the module ``tariff``, always of version 1.0, beside the project's code."""
+    wheel = project.root.parent / "tariff-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("tariff.py", text)
+        archive.writestr("tariff-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tariff\nVersion: 1.0\n")
+        archive.writestr("tariff-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tariff-1.0.dist-info/RECORD", "tariff.py,,\ntariff-1.0.dist-info/METADATA,,\n")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--upgrade"]
+    subprocess.run([*pip, "--target", str(project.root), str(wheel)], check=True)
+
+
+def test_a_local_wheel_that_was_built_again_at_its_version_counts_by_its_record(project: ProjectFolder) -> None:
+    """1.7: plus the digest of its RECORD when it was installed from a local path."""
+    make_shop(project)
+    install_wheel(project, "def rate():\n    return 1\n")
+    project.edit("transforms.py", "import rules", "import rules\nimport tariff")
+    project.edit("transforms.py", "+ OFFSET", "+ tariff.rate()")
+    project.run()
+    install_wheel(project, "def rate():\n    return 1\n")
+    assert computed(project.outcomes()) == set()
+    install_wheel(project, "def rate():\n    return 2\n")
     assert computed(project.outcomes()) == {"summary"}
 
 
