@@ -252,7 +252,7 @@ def source(file: str) -> str:
 
 
 @functools.cache
-def tests_in(file: str) -> frozenset[str]:
+def defined_in(file: str) -> frozenset[str]:
     return frozenset(node.name for node in ast.parse(source(file)).body if isinstance(node, ast.FunctionDef))
 
 
@@ -261,5 +261,5 @@ def test_each_sentence_has_its_tests(sentence: str) -> None:
     for reference in SENTENCES[sentence]:
         file, _, rest = reference.partition("::")
         name, _, row = rest.partition(" ")
-        assert name in tests_in(file), f"{file} has no {name}"
+        assert name in defined_in(file), f"{file} has no {name}"
         assert not row or f'"{row}"' in source(file), f"{file} has no row {row!r}"
