@@ -29,7 +29,8 @@ _PURE_LIBRARIES = frozenset(
     functools hashlib heapq itertools json logging math numbers operator pathlib posixpath re statistics string
     struct textwrap threading types typing typing_extensions zoneinfo builtins _operator _collections _functools
     _thread _decimal _struct _json _hashlib _datetime collections.abc
-    numpy pandas pyarrow attr attrs pydantic yaml tomllib csv uuid""".split()
+    numpy pandas pyarrow polars sqlalchemy attr attrs pydantic yaml tomllib csv uuid io queue array weakref contextvars
+    ipaddress difflib graphlib inspect html http email unicodedata urllib.parse _io _queue _contextvars""".split()
 )
 _IMPURE = frozenset(
     """builtins.input builtins.id builtins.hash builtins.globals builtins.locals builtins.vars builtins.eval

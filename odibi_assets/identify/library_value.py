@@ -1,14 +1,19 @@
-"""Values of numpy, pandas and pyarrow that a module holds, in a form that can be encoded."""
+"""Values of numpy, pandas, pyarrow and polars that a module holds, in a form that can be encoded."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
+from odibi_assets.errors import NotFingerprintable
+
 
 def library_value(value: Any) -> object | None:
-    """Arrays, scalars, dtypes and frames held by a module; None for what has no canonical form."""
+    """Arrays, scalars, dtypes, frames and expressions held by a module; None for what has no canonical form."""
     import numpy
+
+    if type(value).__module__.startswith("polars"):
+        return _polars_value(value)
 
     if isinstance(value, numpy.ufunc):
         return ("ufunc", value.__name__) if _is_offered(value) else None
@@ -22,9 +27,15 @@ def library_value(value: Any) -> object | None:
         return ("masked", str(value.dtype), value.shape, value.filled().tobytes(), mask.tobytes(), fill.tobytes())
     if type(value) is numpy.ndarray and not value.dtype.hasobject:
         return ("array", str(value.dtype), value.shape, numpy.ascontiguousarray(value).tobytes())
+    if type(value) is numpy.ndarray and value.dtype == object:
+        items = value.ravel().tolist()
+        return ("objects", value.shape, items) if all(type(item) in _PLAIN for item in items) else None
     if type(value).__module__.startswith("pandas"):
         return _pandas_value(value)
     return _arrow_value(value)
+
+
+_PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 def _is_offered(value: Any) -> bool:
@@ -40,7 +51,46 @@ def _arrow_value(value: Any) -> object | None:
         return ("arrow schema", value.serialize().to_pybytes())
     if isinstance(value, pyarrow.Field):
         return ("arrow field", pyarrow.schema([value]).serialize().to_pybytes())
-    return ("arrow", str(value)) if isinstance(value, pyarrow.DataType) else None
+    if isinstance(value, pyarrow.DataType):
+        return ("arrow", str(value))
+    if isinstance(value, pyarrow.compute.Expression):
+        _, (data,) = value.__reduce__()
+        return ("arrow expression", data.to_pybytes())
+    if isinstance(value, pyarrow.Scalar):
+        return ("arrow scalar", _table_version(pyarrow.table({"value": pyarrow.array([value.as_py()], value.type)})))
+    if isinstance(value, pyarrow.Array | pyarrow.ChunkedArray):
+        return ("arrow array", type(value).__name__, _table_version(pyarrow.table({"value": value})))
+    if isinstance(value, pyarrow.RecordBatch):
+        return ("arrow batch", _table_version(pyarrow.Table.from_batches([value])))
+    return ("arrow table", _table_version(value)) if isinstance(value, pyarrow.Table) else None
+
+
+def _table_version(table: Any) -> object:
+    from odibi_assets.identify.frame_version import frame_version
+
+    try:
+        return (str(frame_version(table).digest), table.schema.serialize().to_pybytes())
+    except NotFingerprintable:
+        return ("no version", object())  # which can't be encoded
+
+
+def _polars_value(value: Any) -> object | None:
+    import polars
+
+    if isinstance(value, polars.DataFrame):
+        return ("polars frame", repr(value.schema), _table_version(value.to_arrow()))
+    if isinstance(value, polars.Series):
+        return ("polars series", repr(value.dtype), _table_version(value.to_frame().to_arrow()))
+    if isinstance(value, polars.Expr):
+        data = value.meta.serialize()
+        # A function of the user's goes into it as a pickle, which holds what other modules define by name only.
+        return None if any(mark in data for mark in _OF_A_PICKLE) else ("polars expression", data)
+    if isinstance(value, polars.DataType):
+        return ("polars type", repr(value))
+    return None
+
+
+_OF_A_PICKLE = (b"AnonymousFunction", b"PLPY", b"cloudpickle", b"\x80\x04\x95", b"\x80\x05\x95")
 
 
 def _pandas_value(value: Any) -> object | None:
@@ -55,7 +105,17 @@ def _pandas_value(value: Any) -> object | None:
         return ("scalar", type(value).__name__, repr(value))
     if isinstance(value, pandas.api.extensions.ExtensionDtype):
         return ("dtype", repr(value))
+    if isinstance(value, pandas.offsets.BaseOffset):
+        return (
+            "offset",
+            type(value).__name__,
+            value.n,
+            bool(getattr(value, "normalize", False)),
+            sorted(value.kwds.items()),
+        )
     kind = type(value).__name__
+    if isinstance(value, pandas.api.extensions.ExtensionArray):
+        value = pandas.Series(value)
     if isinstance(value, (pandas.Series, pandas.Index)):
         value = value.to_frame()
     if isinstance(value, pandas.DataFrame):

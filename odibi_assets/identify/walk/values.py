@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import builtins
-import collections
+import collections.abc
 import dataclasses
 import enum
 import os
 import re
+import struct
 import sys
 import types
 from collections.abc import Iterator, Mapping
@@ -37,7 +38,7 @@ def add_mapping(walk: Walk, name: str, value: Mapping[Any, Any], place: str | No
         "mapping",
         [
             (walk.add(f"a key of {name}", key, place), walk.add(f"{name}[{key!r}]", item, place))
-            for key, item in value.items()
+            for key, item in list(value.items())  # some fill themselves as their parts are looked at
             if item is not vars(builtins)  # in the namespace of what ``exec`` ran
         ],
     )
@@ -62,7 +63,7 @@ def add_collection(walk: Walk, name: str, value: Any, place: str | None) -> obje
     """Add what a list, tuple or set holds."""
     if isinstance(value, (list, set)):
         walk.result.mutable.add(id(value))
-    items = [walk.add(f"{name}[{i}]", item, place) for i, item in enumerate(value)]
+    items = [walk.add(f"{name}[{i}]", item, place) for i, item in enumerate(list(value))]
     if isinstance(value, (set, frozenset)):
         items = sorted(items, key=lambda item: walk.encoded(name, item, place or "").hex)
     kind = next(base for base in type(value).__mro__ if base in COLLECTIONS)
@@ -89,12 +90,18 @@ def add_instance(walk: Walk, name: str, value: Any, place: str | None) -> object
     if wrapped is not None and callable(value):
         walk.add(f"{name} wrapper", cls, place)
         return ("wraps", walk.add(name, wrapped, place))
-    if cls is object or cls in _SENTINELS:
+    if cls is object or cls in _SENTINELS or value is NotImplemented:
         return ("sentinel", cls.__qualname__)
+    offered = _offered_as(value)
+    if offered is not None:
+        walk.add_distribution(offered.partition(".")[0], name)
+        return ("library's", offered)
+    if isinstance(value, struct.Struct):
+        return ("struct", value.format)
     if isinstance(value, re.Pattern):
         return ("pattern", value.pattern, int(value.flags))
     library = cls.__module__.partition(".")[0]
-    if library in ("numpy", "pandas", "pyarrow"):
+    if library in ("numpy", "pandas", "pyarrow", "polars"):
         encoded = library_value(value)
         if encoded is not None:
             walk.add_distribution(library, name)
@@ -130,6 +137,17 @@ def _is_library_callable(value: Any) -> bool:
         and getattr(owner, name, None) is value
         and not (is_first_party_module(owner) and (owner.__file__ or "").endswith(".py"))
     )
+
+
+def _offered_as(value: Any) -> str | None:
+    """Under which name the library of a value's class offers that very object, ``polars.col``; None if it does not."""
+    library = type(value).__module__.partition(".")[0]
+    module = sys.modules.get(library)
+    if module is None or library == "builtins" or is_first_party_module(module):
+        return None
+    if isinstance(value, (collections.abc.Mapping, collections.abc.Sequence, collections.abc.Set)):
+        return None  # its content may have been changed
+    return next((f"{library}.{name}" for name, one in list(vars(module).items()) if one is value), None)
 
 
 _SENTINELS = frozenset(type(getattr(dataclasses, name)) for name in ("MISSING", "KW_ONLY", "_HAS_DEFAULT_FACTORY"))
