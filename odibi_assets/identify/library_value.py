@@ -106,13 +106,10 @@ def _pandas_value(value: Any) -> object | None:
     if isinstance(value, pandas.api.extensions.ExtensionDtype):
         return ("dtype", repr(value))
     if isinstance(value, pandas.offsets.BaseOffset):
-        return (
-            "offset",
-            type(value).__name__,
-            value.n,
-            bool(getattr(value, "normalize", False)),
-            sorted(value.kwds.items()),
-        )
+        more = sorted((name, repr(held)) for name, held in value.kwds.items() if name != "calendar")
+        calendar = value.kwds.get("calendar")
+        days = (calendar.weekmask.tobytes(), calendar.holidays.tobytes()) if calendar is not None else ()
+        return ("offset", type(value).__name__, value.n, bool(getattr(value, "normalize", False)), more, days)
     kind = type(value).__name__
     if isinstance(value, pandas.api.extensions.ExtensionArray):
         value = pandas.Series(value)
