@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +54,7 @@ _SETTINGS = frozenset(
 _NO_ANSWER = frozenset({"error"})  # volatile by declaration, but it only fails
 # age(x) counts from today, though DuckDB 2.0 declares one of its overloads consistent.
 _AGE_OF_ONE = ("age", 1)
+_PIVOT = re.compile(r"\bpivot(_wider)?\b", re.IGNORECASE)
 _ALLOWED_TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "repeat", "repeat_row"})
 
 
@@ -68,6 +70,9 @@ def parse_statement(sql: str) -> Statement:
     if data.get("error"):
         position = int(data.get("position") or 0)
         message = str(data.get("error_message", "it does not parse")).split("\n")[0]
+        if _PIVOT.search(sql) and "Only SELECT" in message:
+            # DuckDB makes two statements of it, the first of which reads the values.
+            message = "PIVOT … ON without the values: name them, as in ON name IN ('a', 'b')"
         raise BadStatement(message, sql.count("\n", 0, position) + 1)
     if len(data["statements"]) != 1:
         raise BadStatement(f"{len(data['statements'])} statements", 1)
@@ -107,6 +112,8 @@ def _is_source_unordered(source: dict[str, Any], common: dict[str, Any]) -> bool
         return source.get("ref_type") != "POSITIONAL" or any(_is_source_unordered(side, common) for side in sides)
     if source.get("type") == "SUBQUERY":
         return _is_unordered(source["subquery"]["node"], common)
+    if source.get("type") == "PIVOT":
+        return bool(source.get("aggregates")) or _is_source_unordered(source["source"], common)
     name = str(source.get("table_name", "")).lower()
     rest = {other: node for other, node in common.items() if other != name}
     return source.get("type") == "BASE_TABLE" and name in common and _is_unordered(common[name], rest)

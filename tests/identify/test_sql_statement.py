@@ -107,6 +107,7 @@ def test_the_tables_it_reads_are_found(sql: str) -> None:
         ("set threads = 1", "Only SELECT", 1),
         ("install httpfs", "Only SELECT", 1),
         ("drop table a", "Only SELECT", 1),
+        ("pivot t on k using sum(v)", "name them, as in ON name IN ('a', 'b')", 1),
         ("select * from 'x.csv'", "'x.csv' reads a file", 1),
         ('select * from "data/x.parquet"', "reads a file", 1),
         ("select * from read_csv('x.csv')", "read_csv(…) reads a file", 1),
@@ -206,6 +207,7 @@ UNORDERED = [
     "select k, count(*) from t group by k",
     "select k, count(*) from t group by all",
     "select distinct k from t",
+    "pivot t on k in ('a', 'b') using sum(v)",
     "select * from t join u using (k)",
     "select * from t, u",
     "select * from t left join u on t.k = u.k where v > 1",
@@ -222,6 +224,7 @@ UNORDERED = [
 ORDERED = [
     "select * from t",
     "select * from t where k > 1 limit 3",
+    "unpivot t on v, w",
     "select k, count(*) from t group by k order by k",
     "select distinct k from t order by all",
     "select * from t join u using (k) order by t.k",
