@@ -140,13 +140,15 @@ def _is_library_callable(value: Any) -> bool:
 
 
 def _offered_as(value: Any) -> str | None:
-    """Under which name the library of a value's class offers that very object, ``polars.col``; None if it does not."""
+    """Under which name a library offers that very object, ``polars.col``; None if it does not, or if it has a state."""
     library = type(value).__module__.partition(".")[0]
     module = sys.modules.get(library)
-    if module is None or library == "builtins" or is_first_party_module(module):
+    if module is None or library in sys.stdlib_module_names or is_first_party_module(module):
         return None
     if isinstance(value, (collections.abc.Mapping, collections.abc.Sequence, collections.abc.Set)):
-        return None  # its content may have been changed
+        return None
+    if real_attribute(value, "__dict__") or _slot_values(value):
+        return None
     return next((f"{library}.{name}" for name, one in list(vars(module).items()) if one is value), None)
 
 
