@@ -276,6 +276,18 @@ TOLD = {
     "a nested collection": "THING = {'a': [1, {2: (3, frozenset({4}))}]}",
     "a list that holds itself": "THING = []\nTHING.append(THING)",
     "a memo that is empty": "THING = {}",
+    "an object that has no attribute it is asked for": (
+        "class Evil:\n    __slots__ = ('empty',)\n    def __getattr__(self, name):\n        raise RuntimeError(name)\n"
+        "    def __bool__(self):\n        raise RuntimeError('no')\nTHING = Evil()"
+    ),
+    "an object that has every attribute": (
+        "class Every:\n    def __getattr__(self, name):\n        if name.startswith('__'):\n"
+        "            raise AttributeError(name)\n        return Every()\nTHING = Every()"
+    ),
+    "an object that compares to nothing": (
+        "class Alone:\n    __hash__ = None\n    def __eq__(self, other):\n        raise RuntimeError('no')\n"
+        "    def __repr__(self):\n        raise RuntimeError('no')\nTHING = Alone()"
+    ),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import collections.abc
+import contextlib
 import dataclasses
 import enum
 import os
@@ -160,8 +161,9 @@ def _slot_values(value: Any) -> dict[str, Any]:
     for base in type(value).__mro__:
         slots = vars(base).get("__slots__", ())
         for slot in [slots] if isinstance(slots, str) else slots:
-            if slot not in ("__dict__", "__weakref__") and hasattr(value, slot):
-                found[slot] = getattr(value, slot)
+            if slot not in ("__dict__", "__weakref__"):
+                with contextlib.suppress(Exception):  # not filled yet, and whatever the class does about that
+                    found[slot] = getattr(value, slot)
     return found
 
 
