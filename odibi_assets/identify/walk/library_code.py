@@ -142,6 +142,6 @@ def _parts(value: Any) -> list[tuple[object, Any]]:
         return list(value.items())
     if isinstance(value, (list, tuple)):
         return list(enumerate(value))
-    held = getattr(value, "__dict__", None)
+    held = real_attribute(value, "__dict__")
     is_library = isinstance(value, (type, types.ModuleType))
     return list(held.items()) if isinstance(held, dict) and not is_library else []

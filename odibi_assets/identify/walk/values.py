@@ -49,7 +49,7 @@ def add_extended(walk: Walk, name: str, value: Any, place: str | None) -> object
     """A mapping or collection of a class of its own: its methods and further state count beside what it holds."""
     walk.result.mutable.add(id(value))
     held = add_mapping if isinstance(value, dict) else add_collection
-    state = {**getattr(value, "__dict__", {}), **_slot_values(value)}
+    state = {**(real_attribute(value, "__dict__") or {}), **_slot_values(value)}
     if isinstance(value, collections.defaultdict):
         state["default_factory"] = value.default_factory
     return (
@@ -77,7 +77,7 @@ def add_instance(walk: Walk, name: str, value: Any, place: str | None) -> object
     cls = type(value)
     module = sys.modules.get(cls.__module__)
     if module is not None and is_first_party_module(module):
-        state = {**getattr(value, "__dict__", {}), **_slot_values(value), **_inherited_value(value)}
+        state = {**(real_attribute(value, "__dict__") or {}), **_slot_values(value), **_inherited_value(value)}
         return ("instance", walk.add(name, cls, place), walk.add(f"{name}.__dict__", state, place))
     wrapped = real_attribute(value, "__wrapped__")
     if wrapped is None:
