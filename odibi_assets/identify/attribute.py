@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import types
 from typing import Any
 
 
@@ -18,6 +19,8 @@ def text_attribute(value: object, *names: str) -> str | None:
 def real_attribute(value: object, name: str) -> Any:
     """An attribute that an object or its class has; None if it has none, or would make one up."""
     missing = object()
+    if isinstance(value, types.MethodType):
+        return getattr(value, name, None)  # it has those of its function
     if inspect.getattr_static(value, name, missing) is missing:
         return None
     try:

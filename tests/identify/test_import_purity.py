@@ -211,8 +211,11 @@ EFFECTS = """
     import warnings
 
     import clocks
+    import numpy as np
     import pandas as pd
 
+    random.seed(42)
+    np.random.seed(0)
     warnings.filterwarnings("ignore")
     pd.set_option("display.width", 90)
     sqlite3.enable_callback_tracebacks(True)
@@ -246,8 +249,8 @@ def test_a_statement_that_may_do_something_else_at_the_next_import_is_doubted(
     for name, text in {**MODULES, "effects.py": EFFECTS}.items():
         (tmp_path / name).write_text(textwrap.dedent(text).lstrip("\n"))
     assert children.run(doubts_of_effects, tmp_path) == [
-        "effects: if datetime.date.today().year > 2020: it reads the clock with datetime.date.today (effects, line 13)",
+        "effects: if datetime.date.today().year > 2020: it reads the clock with datetime.date.today (effects, line 16)",
         "effects: pd.set_option('display.width', random.randint(60, 90)): it draws from random.randint without a seed "
-        "(effects, line 15)",
-        "effects: clocks.later(): clocks.later is called: it reads the clock with time.time (effects, line 16)",
+        "(effects, line 18)",
+        "effects: clocks.later(): clocks.later is called: it reads the clock with time.time (effects, line 19)",
     ]
