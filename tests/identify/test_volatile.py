@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from datetime import datetime as moment
 from time import time as now
 from numpy.random import default_rng
+from random import randint
 """
 LINE = len(IMPORTS.splitlines()) + 2
 
@@ -55,8 +56,7 @@ VOLATILE = {
     "return (lambda: time.time())()": "clock",
     "return random.random()": "random",
     "return random.choice([1, 2])": "random",
-    "from random import choice; return choice([1, 2])": "random",
-    "roll = random.randint; return roll(1, 6)": "random",
+    "return randint(1, 6)": "random",
     "from numpy.random import rand; return rand(3)": "random",
     "return random.Random().random()": "random",
     "return np.random.rand(3)": "random",
