@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
+import shutil
+import tempfile
 import textwrap
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 from faults import Fault
 from warm_process import WarmProcess
 
@@ -64,6 +69,23 @@ class Zygote:
         self.process.close()
 
 
+@functools.cache
+def new_home() -> Path:
+    """A Dagster home in which nothing ran yet: a copy of it spares each project the making of Dagster's tables."""
+    from odibi_assets.declare.project import Project
+    from odibi_assets.orchestrate.launch import open_instance
+
+    folder = Path(tempfile.mkdtemp(prefix="odibi-assets-home-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DAGSTER_HOME", str(folder / "dagster_home"))
+        with open_instance(Project.at(folder)) as instance:
+            instance.get_runs_count()
+            instance.all_asset_keys()
+            instance.all_instigator_state()
+    return folder / "dagster_home"
+
+
 @dataclass
 class ProjectFolder:
     """A project's folder.
@@ -101,7 +123,10 @@ class ProjectFolder:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("ODA_", "DAGSTER_", "PYTHON"))
         }
-        env = {**kept, "DAGSTER_HOME": str(self.root / "dagster_home"), **self.env}
+        home = self.root / "dagster_home"
+        if arguments[:1] == ("run",) and "DAGSTER_HOME" not in self.env and not home.exists():
+            shutil.copytree(new_home(), home)
+        env = {**kept, "DAGSTER_HOME": str(home), **self.env}
         command = ["-C", str(self.root), *arguments]
         return self.zygote.oda(command, self.root, env, full=full, kill_after_s=kill_after_s, fault=fault)
 
