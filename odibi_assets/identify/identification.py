@@ -229,7 +229,8 @@ class _Identification:
         loaded = {name: module for one in prints.values() for name, module in one.modules.items()}
         left = left_in_libraries(loaded, self.root)
         for one in prints.values():
-            one.items = {**left, **one.items}
+            one.items = {**left.items, **one.items}
+            one.obstacles += [obstacle for obstacle in left.obstacles if obstacle not in one.obstacles]
         return prints
 
     def _check_module_names(self, prints: Mapping[str, Fingerprint]) -> None:

@@ -12,7 +12,7 @@ import sys
 import types
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +20,46 @@ from odibi_assets.identify.attribute import text_attribute
 from odibi_assets.identify.digest import Digest
 from odibi_assets.identify.distribution import is_first_party_module
 from odibi_assets.identify.fingerprint import fingerprint, value_digest
-from odibi_assets.identify.item import Item
+from odibi_assets.identify.item import Item, Obstacle
 from odibi_assets.identify.shown_value import safe_repr
 
 
-def left_in_libraries(modules: Mapping[str, types.ModuleType], root: Path) -> dict[str, Item]:
+@dataclass(frozen=True)
+class Left:
+    """What counts for all Python steps of a pipeline.
+
+    Attributes:
+        items: Code of the modules that libraries hold, with all that it reaches; options that are not what libraries
+            begin with.
+        obstacles: What that code does that makes results non-reusable.
+    """
+
+    items: Mapping[str, Item]
+    obstacles: tuple[Obstacle, ...]
+
+
+def left_in_libraries(modules: Mapping[str, types.ModuleType], root: Path) -> Left:
     """
     Args:
         modules: The first-party modules that are loaded for a pipeline.
-
-    Returns:
-        What of their code libraries hold, with all that it reaches; options that are not what libraries begin with.
     """
     items: dict[str, Item] = {}
-    for name, function in _held(modules):
-        items |= _reached(name, function, root)
+    obstacles: list[Obstacle] = []
+    functions = list(_held(modules))
     for name, value in _options():
         if callable(value):
-            items |= _reached(name, value, root)
+            functions.append((name, value))
         else:
             items[name] = Item(value_digest(name, value, root), "setting", shown=safe_repr(value))
-    return items
+    for name, function in functions:
+        found = fingerprint(function, root)
+        items |= _under(name, found.items)
+        obstacles += found.obstacles
+    return Left(items, tuple(dict.fromkeys(obstacles)))
 
 
-def _reached(name: str, function: Any, root: Path) -> dict[str, Item]:
+def _under(name: str, found: Mapping[str, Item]) -> dict[str, Item]:
     """What a function reaches, under names that nothing else in a key has: two lambdas may have one name."""
-    found = fingerprint(function, root).items
     items = {
         own if item.kind == "distribution" else f"{own} in {name}": replace(item, kind="helper")
         if item.kind == "function"

@@ -52,7 +52,9 @@ def left(root: Path) -> Any:
     source_loader.install()
     source_loader.put_on_path(root)
     module = importlib.import_module("steps")
-    return {name: [str(item.digest), item.place] for name, item in left_in_libraries({"steps": module}, root).items()}
+    found = left_in_libraries({"steps": module}, root)
+    obstacles = {"obstacles": [str(obstacle) for obstacle in found.obstacles]} if found.obstacles else {}
+    return {**obstacles, **{name: [str(item.digest), item.place] for name, item in found.items.items()}}
 
 
 def of(children: ChildProcesses, root: Path, added: str, *edit: str) -> Any:
@@ -96,6 +98,12 @@ def test_two_functions_of_one_name_both_count(children: ChildProcesses, root: Pa
     before = of(children, root, ways)
     for edit in (("x: 1", "x: 3"), ("x: 2", "x: 3")):
         assert before != of(children, root, ways, *edit)
+
+
+def test_what_hinders_reuse_in_a_function_that_a_library_holds_hinders_it(children: ChildProcesses, root: Path) -> None:
+    found = of(children, root, "import time\nDONE = put(pd.DataFrame, 'now', lambda frame: time.time())")
+    line = len((root / "steps.py").read_text().splitlines())
+    assert found["obstacles"] == [f"it reads the clock with time.time (steps.py:{line})"]
 
 
 def test_a_function_that_is_an_option_counts_with_what_it_reaches(children: ChildProcesses, root: Path) -> None:
