@@ -156,11 +156,12 @@ def test_a_server_that_ignores_conditions_is_refused_with_exit_status_2(tmp_path
     server = Rclone(tmp_path / "rclone")
     server.server.start()
     try:
-        project = machine(tmp_path / "one", zygote, f"s3://{server.make_bucket('refused')}/shop", server.env)
+        env = {**server.env, "DAGSTER_HOME": str(tmp_path / "home")}
+        project = machine(tmp_path / "one", zygote, f"s3://{server.make_bucket('refused')}/shop", env)
         answer = project.oda("run", "pipe.yaml")
         assert answer.status == 2
         assert "does not honour conditional writes" in answer.text
-        assert not (project.root / "dagster_home" / "history").exists()
+        assert not (tmp_path / "home" / "history").exists()
     finally:
         server.server.stop()
 
