@@ -12,7 +12,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "doc
 
 from direct_run import DirectRuns  # noqa: E402
 from project_folder import ProjectFolder, Zygote  # noqa: E402
-from servers.fixtures import azurite, fake_gcs, seaweedfs  # noqa: E402, F401
+from servers.fixtures import azurite, fake_gcs, seaweedfs, way  # noqa: E402, F401
 
 
 @pytest.fixture(scope="session")

@@ -130,7 +130,7 @@ class _Identification:
             {name: frozenset(one.mutable) for name, one in prints.items()},
             {name: frozenset(one.seeded) for name, one in prints.items()},
             {name: tuple(one.memos) for name, one in prints.items()},
-            frozenset(name for one in prints.values() for name in one.modules),
+            frozenset(_loaded(prints)),
         )
 
     def _retry_on(self) -> dict[str, tuple[RetryOn, ...]]:
@@ -226,8 +226,7 @@ class _Identification:
             for step in pipeline.ordered
             if step.name in self.transforms
         }
-        loaded = {name: module for one in prints.values() for name, module in one.modules.items()}
-        left = left_in_libraries(loaded, self.root)
+        left = left_in_libraries(_loaded(prints), self.root)
         for one in prints.values():
             one.items = {**left.items, **one.items}
             one.obstacles += [obstacle for obstacle in left.obstacles if obstacle not in one.obstacles]
@@ -235,7 +234,7 @@ class _Identification:
 
     def _check_module_names(self, prints: Mapping[str, Fingerprint]) -> None:
         """A module name stands for one file in a process; another pipeline may have taken it."""
-        for name, module in {name: module for one in prints.values() for name, module in one.modules.items()}.items():
+        for name, module in _loaded(prints).items():
             loaded = getattr(module, "__file__", None)
             beside = [folder / f"{name}.py" for folder in (self.definition.folder, self.root)]
             own = next((path for path in beside if path.is_file()), None)
@@ -263,9 +262,8 @@ class _Identification:
         for module, _, function in (reference.partition(":") for reference in references):
             names.add((module, function.partition(".")[0]))
         found |= {f"{module}.{name}: {why}" for (module, name), why in purity.doubts(names).items()}
-        modules = {name: module for one in prints.values() for name, module in one.modules.items()}
         effects = ImportPurity(judge, is_first_party_module, trusts_unknown=True)
-        found |= set(effects.doubts_of_effects(modules.values()))
+        found |= set(effects.doubts_of_effects(_loaded(prints).values()))
         return tuple(sorted(found))
 
     def _step(self, pipeline: Pipeline, step: Step, prints: Mapping[str, Fingerprint]) -> StepIdentity:
@@ -399,6 +397,11 @@ class _Identification:
                 Digest.of_struct("setting", step.cache.source_version), "setting", shown=step.cache.source_version
             )
         return items
+
+
+def _loaded(prints: Mapping[str, Fingerprint]) -> dict[str, types.ModuleType]:
+    """The first-party modules that are loaded for any of the steps."""
+    return {name: module for one in prints.values() for name, module in one.modules.items()}
 
 
 def _paths(step: Step, sources: tuple[str, ...]) -> tuple[str, ...]:

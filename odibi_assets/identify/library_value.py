@@ -5,15 +5,22 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from odibi_assets.errors import NotFingerprintable
+from odibi_assets.errors import NotStorable
 
 
 def library_value(value: Any) -> object | None:
     """Arrays, scalars, dtypes, frames and expressions held by a module; None for what has no canonical form."""
-    import numpy
+    try:
+        library = type(value).__module__
+        if library.startswith("polars"):
+            return _polars_value(value)
+        return _pandas_value(value) if library.startswith("pandas") else _array_value(value)
+    except NotStorable:  # a frame with a column of a type that has none
+        return None
 
-    if type(value).__module__.startswith("polars"):
-        return _polars_value(value)
+
+def _array_value(value: Any) -> object | None:
+    import numpy
 
     if isinstance(value, numpy.ufunc):
         return ("ufunc", value.__name__) if _is_offered(value) else None
@@ -30,8 +37,6 @@ def library_value(value: Any) -> object | None:
     if type(value) is numpy.ndarray and value.dtype == object:
         items = value.ravel().tolist()
         return ("objects", value.shape, items) if all(type(item) in _PLAIN for item in items) else None
-    if type(value).__module__.startswith("pandas"):
-        return _pandas_value(value)
     return _arrow_value(value)
 
 
@@ -68,10 +73,7 @@ def _arrow_value(value: Any) -> object | None:
 def _table_version(table: Any) -> object:
     from odibi_assets.identify.frame_version import frame_version
 
-    try:
-        return (str(frame_version(table).digest), table.schema.serialize().to_pybytes())
-    except NotFingerprintable:
-        return ("no version", object())  # which can't be encoded
+    return (str(frame_version(table).digest), table.schema.serialize().to_pybytes())
 
 
 def _polars_value(value: Any) -> object | None:

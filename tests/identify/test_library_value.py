@@ -49,6 +49,8 @@ OPAQUE = {
     "a generator of random numbers": "np.random.default_rng(3)",
     "a generator": "(x for x in [1])",
     "a memory": "memoryview(b'ab')",
+    "a frame of periods": "pd.DataFrame({'p': pd.period_range('2020', periods=2, freq='M')})",
+    "a table of periods": "pa.Table.from_pandas(pd.DataFrame({'p': pd.period_range('2020', periods=2, freq='M')}))",
     "objects of all kinds": "np.array([object()], dtype=object)",
 }
 

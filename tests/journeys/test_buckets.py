@@ -57,20 +57,18 @@ def test_a_fresh_machine_reuses_what_another_computed(seaweedfs: SeaweedFS, tmp_
     assert not list(one.root.rglob(".oda/results")), "nothing but copies lies in the project"
 
 
-def test_a_plan_asks_the_bucket_for_all_steps_at_once(seaweedfs: SeaweedFS, tmp_path: Path, zygote: Zygote) -> None:
+def test_a_plan_asks_the_bucket_for_all_steps_at_once(
+    seaweedfs: SeaweedFS, way: UnsteadyWay, tmp_path: Path, zygote: Zygote
+) -> None:
     url = f"s3://{seaweedfs.make_bucket(f'far-{uuid.uuid4().hex[:8]}')}/shop"
-    way = UnsteadyWay(seaweedfs.port)
-    try:
-        project = machine(tmp_path / "one", zygote, url, environment(way.endpoint))
-        project.run()
-        way.delay_s, way.most_at_once = 0.1, 0
-        assert set(project.outcomes().values()) == {"cached"}
-        assert way.most_at_once >= len(STEPS)
-        way.delay_s = 0.0
-        project.edit("transforms.py", "OFFSET = 0", "OFFSET = 7")
-        assert computed(project.outcomes()) == {"summary"}
-    finally:
-        way.close()
+    project = machine(tmp_path / "one", zygote, url, environment(way.endpoint))
+    project.run()
+    way.delay_s, way.most_at_once = 0.1, 0
+    assert set(project.outcomes().values()) == {"cached"}
+    assert way.most_at_once >= len(STEPS)
+    way.delay_s = 0.0
+    project.edit("transforms.py", "OFFSET = 0", "OFFSET = 7")
+    assert computed(project.outcomes()) == {"summary"}
 
 
 def test_so_it_does_in_the_other_clouds(bucket: tuple[str, dict[str, str]], tmp_path: Path, zygote: Zygote) -> None:

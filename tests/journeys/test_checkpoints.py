@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -172,12 +171,10 @@ def test_a_checkpoint_that_cannot_be_saved_is_a_warning_and_the_run_goes_on(
 
 
 @pytest.fixture
-def way(seaweedfs: SeaweedFS) -> Iterator[UnsteadyWay]:
+def way(way: UnsteadyWay) -> UnsteadyWay:
     """A way to a bucket on which the first write of data waits until it is released."""
-    found = UnsteadyWay(seaweedfs.port)
-    found.held = "/blobs/"
-    yield found
-    found.close()
+    way.held = "/blobs/"
+    return way
 
 
 CHAIN = """

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -72,13 +71,6 @@ def test_a_fault_at_any_operation_of_the_store_is_survived(project: ProjectFolde
         fault = Fault(at, KINDS[kind].kind, KINDS[kind].errno, KINDS[kind].lasts)
         check_answer(project.oda("run", "pipe.yaml", fault=fault))
         check_mended(project, generation)
-
-
-@pytest.fixture
-def way(seaweedfs: SeaweedFS) -> Iterator[UnsteadyWay]:
-    found = UnsteadyWay(seaweedfs.port)
-    yield found
-    found.close()
 
 
 ANSWERS = [(500, 1), (503, 2), (500, 5), (503, 1), (500, 2), (503, 5)]

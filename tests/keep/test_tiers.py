@@ -33,13 +33,6 @@ def bucket(seaweedfs: SeaweedFS) -> str:
     return seaweedfs.make_bucket(f"tiers-{uuid.uuid4().hex[:8]}")
 
 
-@pytest.fixture
-def way(seaweedfs: SeaweedFS) -> Iterator[UnsteadyWay]:
-    found = UnsteadyWay(seaweedfs.port)
-    yield found
-    found.close()
-
-
 class Machine:
     """One machine's folders before a bucket."""
 

@@ -10,6 +10,7 @@ import pytest
 from .azurite import Azurite
 from .fake_gcs import FakeGCS
 from .seaweedfs import SeaweedFS
+from .unsteady import UnsteadyWay
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,11 @@ def fake_gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeGCS]:
     found.start()
     yield found
     found.stop()
+
+
+@pytest.fixture
+def way(seaweedfs: SeaweedFS) -> Iterator[UnsteadyWay]:
+    """A way to the S3 server that a test may make unsteady."""
+    found = UnsteadyWay(seaweedfs.port)
+    yield found
+    found.close()
